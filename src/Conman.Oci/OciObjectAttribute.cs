@@ -1,0 +1,15 @@
+// Marks a class as a JSON object of an OCI document: its reader and writer are generated at build time.
+
+namespace Conman.Oci;
+
+/// <summary>A JSON object whose members are the class's public settable properties, in camelCase unless a <see cref="OciNameAttribute"/> says otherwise.</summary>
+[AttributeUsage(AttributeTargets.Class)]
+public sealed class OciObjectAttribute : Attribute;
+
+/// <summary>The member's name in JSON where it is not the property's name in camelCase.</summary>
+[AttributeUsage(AttributeTargets.Property)]
+public sealed class OciNameAttribute(string name) : Attribute
+{
+    /// <summary>The name as it stands in the document.</summary>
+    public string Name { get; } = name;
+}
