@@ -17,6 +17,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x10u
+#endif
+
 /* The helper itself, put here by helper.S. */
 extern const char conman_init_begin[], conman_init_end[];
 

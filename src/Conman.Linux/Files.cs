@@ -1,0 +1,333 @@
+// Files and directories by descriptor: every call takes the directory that the path starts from.
+
+using System.Buffers;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Text;
+
+namespace Conman.Linux;
+
+/// <summary>Flags of open(2), asm-generic values except those that differ on arm64.</summary>
+[Flags]
+public enum OpenFlags
+{
+    ReadOnly = 0,
+    WriteOnly = 1,
+    ReadWrite = 2,
+    Create = 0x40,
+    Exclusive = 0x80,
+    NoTerminal = 0x100,
+    Truncate = 0x200,
+    Append = 0x400,
+    NonBlock = 0x800,
+    Path = 0x200000,
+    CloseOnExec = 0x80000,
+}
+
+/// <summary>RESOLVE_* of openat2(2).</summary>
+[Flags]
+public enum Resolve : ulong
+{
+    NoXdev = 1,
+    NoMagicLinks = 2,
+    NoSymlinks = 4,
+    Beneath = 8,
+    InRoot = 16,
+}
+
+/// <summary>What a path is (the S_IFMT part of a mode).</summary>
+public enum FileType
+{
+    Fifo = 0x1000,
+    CharacterDevice = 0x2000,
+    Directory = 0x4000,
+    BlockDevice = 0x6000,
+    Regular = 0x8000,
+    SymbolicLink = 0xa000,
+    Socket = 0xc000,
+}
+
+/// <summary>What statx(2) says of a file.</summary>
+public readonly record struct FileStatus(FileType Type, uint Permissions, uint Uid, uint Gid, ulong Size, uint DeviceMajor, uint DeviceMinor);
+
+/// <summary>Thin wrappers: EINTR is retried, a failure throws <see cref="LinuxException"/> unless the name begins with Try.</summary>
+public static unsafe class Files
+{
+    /// <summary>The current directory, as a directory to start from.</summary>
+    public const int CurrentDirectory = -100;
+
+    private const int O_DIRECTORY_X64 = 0x10000, O_NOFOLLOW_X64 = 0x20000;
+
+    /// <summary>O_DIRECTORY, whose value differs between architectures.</summary>
+    public static OpenFlags Directory => (OpenFlags)(RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 0x4000 : O_DIRECTORY_X64);
+
+    /// <summary>O_NOFOLLOW, whose value differs between architectures.</summary>
+    public static OpenFlags NoFollow => (OpenFlags)(RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 0x8000 : O_NOFOLLOW_X64);
+
+    /// <summary>openat(2), close-on-exec.</summary>
+    public static FileDescriptor Open(string path, OpenFlags flags, int at = CurrentDirectory, uint mode = 0)
+    {
+        var fd = TryOpen(path, flags, out var errno, at, mode);
+        if (fd is null)
+            LinuxException.Throw(errno, $"open {path}");
+        return fd;
+    }
+
+    /// <summary>openat(2), close-on-exec; null and errno on failure.</summary>
+    public static FileDescriptor? TryOpen(string path, OpenFlags flags, out int errno, int at = CurrentDirectory, uint mode = 0)
+    {
+        int fd;
+        do fd = Native.openat(at, path, (int)(flags | OpenFlags.CloseOnExec), mode);
+        while (fd < 0 && Interrupted());
+        errno = fd < 0 ? Marshal.GetLastPInvokeError() : 0;
+        return fd < 0 ? null : new FileDescriptor(fd);
+    }
+
+    /// <summary>openat2(2): a path that the kernel resolves under the given rules; null and errno on failure.</summary>
+    public static FileDescriptor? TryOpenResolved(int at, string path, OpenFlags flags, Resolve resolve, out int errno)
+    {
+        var how = stackalloc ulong[3] { (ulong)(flags | OpenFlags.CloseOnExec), 0, (ulong)resolve };
+        using var text = new Utf8Text(path);
+        nint fd;
+        do
+        {
+            fixed (byte* p = text.Bytes)
+                fd = Native.syscall(SyscallNumber.openat2, at, (nint)p, (nint)how, 24, 0, 0);
+            errno = fd < 0 ? Marshal.GetLastPInvokeError() : 0;
+        }
+        while (errno is Errno.EINTR or Errno.EAGAIN);
+        return fd < 0 ? null : new FileDescriptor((int)fd);
+    }
+
+    /// <summary>Reads a file to its end.</summary>
+    /// <param name="limit">More bytes than this are an error (EFBIG), whatever the file says its size is.</param>
+    public static byte[] ReadAll(FileDescriptor file, string name, int limit = 16 << 20)
+    {
+        var buffer = ArrayPool<byte>.Shared.Rent(32 << 10);
+        var used = 0;
+        try
+        {
+            for (; ; )
+            {
+                if (used == buffer.Length)
+                {
+                    if (used >= limit)
+                        LinuxException.Throw(27 /* EFBIG */, $"read {name}");
+                    var larger = ArrayPool<byte>.Shared.Rent(buffer.Length * 2);
+                    buffer.AsSpan(0, used).CopyTo(larger);
+                    ArrayPool<byte>.Shared.Return(buffer);
+                    buffer = larger;
+                }
+                var n = Read(file.Number, buffer.AsSpan(used), name);
+                if (n == 0)
+                    return buffer.AsSpan(0, used).ToArray();
+                used += n;
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    /// <summary>Opens and reads a file to its end.</summary>
+    public static byte[] ReadAll(string path, int at = CurrentDirectory)
+    {
+        using var file = Open(path, OpenFlags.ReadOnly, at);
+        return ReadAll(file, path);
+    }
+
+    /// <summary>read(2); 0 at the end of the file.</summary>
+    public static int Read(int fd, Span<byte> buffer, string name)
+    {
+        nint n;
+        fixed (byte* p = buffer)
+        {
+            do n = (nint)Tmds.Linux.LibC.read(fd, p, (Tmds.Linux.size_t)(ulong)buffer.Length);
+            while (n < 0 && Interrupted());
+        }
+        if (n < 0)
+            LinuxException.Throw(Marshal.GetLastPInvokeError(), $"read {name}");
+        return (int)n;
+    }
+
+    /// <summary>Writes everything.</summary>
+    public static void Write(int fd, ReadOnlySpan<byte> data, string name)
+    {
+        var errno = TryWrite(fd, data);
+        if (errno != 0)
+            LinuxException.Throw(errno, $"write {name}");
+    }
+
+    /// <summary>Writes everything; errno or 0.</summary>
+    public static int TryWrite(int fd, ReadOnlySpan<byte> data)
+    {
+        while (data.Length > 0)
+        {
+            nint n;
+            fixed (byte* p = data)
+                n = (nint)Tmds.Linux.LibC.write(fd, p, (Tmds.Linux.size_t)(ulong)data.Length);
+            if (n >= 0)
+                data = data[(int)n..];
+            else if (!Interrupted())
+                return Marshal.GetLastPInvokeError();
+        }
+        return 0;
+    }
+
+    /// <summary>Writes a whole small file in one write(2), as the kernel's control files want it; errno or 0.</summary>
+    public static int TryWriteFile(string path, ReadOnlySpan<byte> data, int at = CurrentDirectory)
+    {
+        using var file = TryOpen(path, OpenFlags.WriteOnly, out var errno, at);
+        return file is null ? errno : TryWrite(file.Number, data);
+    }
+
+    /// <summary>Replaces a file: a temporary one is written beside it and renamed over it, so that a reader sees the old or the new.</summary>
+    public static void Replace(int directory, string name, ReadOnlySpan<byte> data, uint mode = 0x180 /* 0600 */)
+    {
+        var temporary = "." + name + ".new";
+        using (var file = Open(temporary, OpenFlags.WriteOnly | OpenFlags.Create | OpenFlags.Truncate, directory, mode))
+            Write(file.Number, data, name);
+        if (Native.renameat(directory, temporary, directory, name) < 0)
+            LinuxException.Throw(Marshal.GetLastPInvokeError(), $"rename {temporary} to {name}");
+    }
+
+    /// <summary>mkdirat(2); errno or 0.</summary>
+    public static int TryMakeDirectory(string path, uint mode, int at = CurrentDirectory) =>
+        Native.mkdirat(at, path, mode) < 0 ? Marshal.GetLastPInvokeError() : 0;
+
+    /// <summary>Makes a directory and what is missing above it.</summary>
+    public static void MakeDirectories(string path, uint mode)
+    {
+        var errno = TryMakeDirectory(path, mode);
+        if (errno == Errno.ENOENT && Path.GetDirectoryName(path) is { Length: > 0 } parent)
+        {
+            MakeDirectories(parent, mode);
+            errno = TryMakeDirectory(path, mode);
+        }
+        if (errno is not (0 or Errno.EEXIST))
+            LinuxException.Throw(errno, $"make directory {path}");
+    }
+
+    /// <summary>unlinkat(2); errno or 0.</summary>
+    public static int TryUnlink(string path, int at = CurrentDirectory) =>
+        Native.unlinkat(at, path, 0) < 0 ? Marshal.GetLastPInvokeError() : 0;
+
+    /// <summary>rmdir(2); errno or 0.</summary>
+    public static int TryRemoveDirectory(string path, int at = CurrentDirectory) =>
+        Native.unlinkat(at, path, 0x200 /* AT_REMOVEDIR */) < 0 ? Marshal.GetLastPInvokeError() : 0;
+
+    /// <summary>symlinkat(2); errno or 0.</summary>
+    public static int TrySymlink(string target, string path, int at = CurrentDirectory) =>
+        Native.symlinkat(target, at, path) < 0 ? Marshal.GetLastPInvokeError() : 0;
+
+    /// <summary>readlinkat(2), or null.</summary>
+    public static string? TryReadLink(string path, int at = CurrentDirectory)
+    {
+        var buffer = stackalloc byte[4096];
+        var n = Native.readlinkat(at, path, buffer, 4096);
+        return n < 0 ? null : Encoding.UTF8.GetString(buffer, (int)n);
+    }
+
+    /// <summary>access(2) with the effective ids.</summary>
+    public static bool Exists(string path, int at = CurrentDirectory) => Native.faccessat(at, path, 0, 0) == 0;
+
+    /// <summary>statx(2) of an open file.</summary>
+    public static FileStatus Status(FileDescriptor file, string name)
+    {
+        var status = TryStatus("", out var errno, file.Number, 0x1000 /* AT_EMPTY_PATH */);
+        if (status is null)
+            LinuxException.Throw(errno, $"stat {name}");
+        return status.Value;
+    }
+
+    /// <summary>statx(2); null and errno on failure.</summary>
+    public static FileStatus? TryStatus(string path, out int errno, int at = CurrentDirectory, int flags = 0)
+    {
+        StatX x;
+        errno = Native.statx(at, path, flags, 0x7ff /* STATX_BASIC_STATS */, &x) < 0 ? Marshal.GetLastPInvokeError() : 0;
+        return errno != 0
+            ? null
+            : new FileStatus((FileType)(x.stx_mode & 0xf000), x.stx_mode & 0xfffu, x.stx_uid, x.stx_gid, x.stx_size, x.stx_rdev_major, x.stx_rdev_minor);
+    }
+
+    /// <summary>f_type of statfs(2), e.g. PROC_SUPER_MAGIC.</summary>
+    public static long FileSystemType(FileDescriptor file, string name)
+    {
+        StatFs fs;
+        if (Native.fstatfs(file.Number, &fs) < 0)
+            LinuxException.Throw(Marshal.GetLastPInvokeError(), $"statfs {name}");
+        return fs.f_type;
+    }
+
+    /// <summary>Names in a directory, without . and .., in the kernel's order.</summary>
+    public static List<string> List(FileDescriptor directory, string name)
+    {
+        var names = new List<string>();
+        var buffer = stackalloc byte[16 << 10];
+        for (; ; )
+        {
+            var n = Native.getdents64(directory.Number, buffer, 16 << 10);
+            if (n < 0)
+                LinuxException.Throw(Marshal.GetLastPInvokeError(), $"list {name}");
+            if (n == 0)
+                return names;
+            for (nint i = 0; i < n; i += Unsafe.ReadUnaligned<ushort>(buffer + i + 16))
+            {
+                var entry = MemoryMarshal.CreateReadOnlySpanFromNullTerminated(buffer + i + 19);
+                if (!entry.SequenceEqual("."u8) && !entry.SequenceEqual(".."u8))
+                    names.Add(Encoding.UTF8.GetString(entry));
+            }
+        }
+    }
+
+    /// <summary>flock(2), exclusive. Null where another process holds it and <paramref name="wait"/> is false.</summary>
+    public static bool Lock(FileDescriptor file, bool wait, string name)
+    {
+        int result;
+        do result = Native.flock(file.Number, wait ? 2 : 2 | 4);
+        while (result < 0 && Interrupted());
+        if (result == 0)
+            return true;
+        var errno = Marshal.GetLastPInvokeError();
+        if (errno != Errno.EAGAIN)
+            LinuxException.Throw(errno, $"lock {name}");
+        return false;
+    }
+
+    /// <summary>A memfd with this content, sealed against every change.</summary>
+    public static FileDescriptor SealedMemory(string name, ReadOnlySpan<byte> content)
+    {
+        var file = FileDescriptor.Check(Native.memfd_create(name, 1 | 2 /* MFD_CLOEXEC | MFD_ALLOW_SEALING */), $"create memfd {name}");
+        Write(file.Number, content, name);
+        // F_ADD_SEALS: SEAL, SHRINK, GROW, WRITE
+        if (Tmds.Linux.LibC.fcntl(file.Number, 1033, 1 | 2 | 4 | 8) < 0)
+            LinuxException.Throw(Marshal.GetLastPInvokeError(), $"seal memfd {name}");
+        return file;
+    }
+
+    /// <summary>fcntl(F_DUPFD_CLOEXEC).</summary>
+    public static FileDescriptor Duplicate(int fd) =>
+        FileDescriptor.Check(Tmds.Linux.LibC.fcntl(fd, 1030 /* F_DUPFD_CLOEXEC */, 3), $"duplicate descriptor {fd}");
+
+    /// <summary>Whether a descriptor is open.</summary>
+    public static bool IsOpen(int fd) => Tmds.Linux.LibC.fcntl(fd, 1 /* F_GETFD */) >= 0;
+
+    private static bool Interrupted() => Marshal.GetLastPInvokeError() == Errno.EINTR;
+}
+
+/// <summary>A NUL-terminated UTF-8 copy of a string in pooled memory.</summary>
+internal readonly ref struct Utf8Text
+{
+    private readonly byte[] _buffer;
+
+    public Utf8Text(string text)
+    {
+        _buffer = ArrayPool<byte>.Shared.Rent(Encoding.UTF8.GetMaxByteCount(text.Length) + 1);
+        _buffer[Encoding.UTF8.GetBytes(text, _buffer)] = 0;
+    }
+
+    public ReadOnlySpan<byte> Bytes => _buffer;
+
+    public void Dispose() => ArrayPool<byte>.Shared.Return(_buffer);
+}

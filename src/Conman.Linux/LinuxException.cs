@@ -1,0 +1,23 @@
+// The one exception that carries errno: what was tried, on what, and why it failed.
+
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.InteropServices;
+
+namespace Conman.Linux;
+
+/// <summary>A system call failed. The message reads <c>cannot OPERATION: strerror</c>.</summary>
+public sealed class LinuxException(int errno, string operation)
+    : Exception($"cannot {operation}: {Describe(errno)}")
+{
+    /// <summary>The errno value (errno(3)).</summary>
+    public int Errno { get; } = errno;
+
+    /// <summary>What was tried, e.g. <c>open /etc/passwd</c>.</summary>
+    public string Operation { get; } = operation;
+
+    /// <summary>strerror(3).</summary>
+    public static string Describe(int errno) => Marshal.GetPInvokeErrorMessage(errno);
+
+    [DoesNotReturn]
+    internal static void Throw(int errno, string operation) => throw new LinuxException(errno, operation);
+}

@@ -1,0 +1,90 @@
+// The mount API by descriptor: file systems and trees that are prepared detached, then handed to the process that puts them in place.
+
+using System.Runtime.InteropServices;
+
+namespace Conman.Linux;
+
+/// <summary>MOUNT_ATTR_* of mount_setattr(2) and fsmount(2).</summary>
+[Flags]
+public enum MountAttributes : ulong
+{
+    None = 0,
+    ReadOnly = 0x1,
+    NoSuid = 0x2,
+    NoDev = 0x4,
+    NoExec = 0x8,
+    /// <summary>The field of the three access-time modes; relatime is none of its bits.</summary>
+    AccessTimeMask = 0x70,
+    NoAccessTime = 0x10,
+    StrictAccessTime = 0x20,
+    NoDirectoryAccessTime = 0x80,
+    IdMap = 0x100000,
+    NoSymlinkFollow = 0x200000,
+}
+
+/// <summary>Propagation types of mount(2).</summary>
+[Flags]
+public enum Propagation : ulong
+{
+    Unchanged = 0,
+    Unbindable = 1 << 17,
+    Private = 1 << 18,
+    Slave = 1 << 19,
+    Shared = 1 << 20,
+}
+
+/// <summary>open_tree, mount_setattr, move_mount, fsopen as thin wrappers.</summary>
+public static unsafe class Mounts
+{
+    private const int AtEmptyPath = 0x1000, AtRecursive = 0x8000, AtNoFollow = 0x100;
+
+    /// <summary>A detached copy of the mount tree at a path (open_tree(2) with OPEN_TREE_CLONE); null and errno on failure.</summary>
+    public static FileDescriptor? TryCloneTree(string path, bool recursive, out int errno, int at = Files.CurrentDirectory, bool follow = true)
+    {
+        var flags = 1 /* OPEN_TREE_CLONE */ | (int)OpenFlags.CloseOnExec
+            | (recursive ? AtRecursive : 0) | (path.Length == 0 ? AtEmptyPath : 0) | (follow ? 0 : AtNoFollow);
+        using var text = new Utf8Text(path);
+        nint fd;
+        fixed (byte* p = text.Bytes)
+            fd = Native.syscall(SyscallNumber.open_tree, at, (nint)p, flags, 0, 0, 0);
+        errno = fd < 0 ? Marshal.GetLastPInvokeError() : 0;
+        return fd < 0 ? null : new FileDescriptor((int)fd);
+    }
+
+    /// <summary>mount_setattr(2) on a tree; errno or 0.</summary>
+    public static int TrySetAttributes(
+        FileDescriptor tree, bool recursive, MountAttributes set, MountAttributes clear, Propagation propagation = Propagation.Unchanged, int userNamespace = 0)
+    {
+        var attr = stackalloc ulong[4] { (ulong)set, (ulong)clear, (ulong)propagation, (ulong)userNamespace };
+        byte empty = 0;
+        var result = Native.syscall(
+            SyscallNumber.mount_setattr, tree.Number, (nint)(&empty), AtEmptyPath | (recursive ? AtRecursive : 0), (nint)attr, 32, 0);
+        return result < 0 ? Marshal.GetLastPInvokeError() : 0;
+    }
+
+    /// <summary>A new, detached file system without options (fsopen(2), fsmount(2)).</summary>
+    public static FileDescriptor Create(string type, MountAttributes attributes, params ReadOnlySpan<(string Key, string Value)> options)
+    {
+        using var name = new Utf8Text(type);
+        nint opened;
+        fixed (byte* p = name.Bytes)
+            opened = Native.syscall(SyscallNumber.fsopen, (nint)p, 1 /* FSOPEN_CLOEXEC */, 0, 0, 0, 0);
+        using var context = FileDescriptor.Check(opened, $"open file system {type}");
+        foreach (var (key, value) in options)
+        {
+            using var k = new Utf8Text(key);
+            using var v = new Utf8Text(value);
+            fixed (byte* kp = k.Bytes, vp = v.Bytes)
+                Check(Native.syscall(SyscallNumber.fsconfig, context.Number, 1 /* FSCONFIG_SET_STRING */, (nint)kp, (nint)vp, 0, 0), $"set {key}={value} of {type}");
+        }
+        Check(Native.syscall(SyscallNumber.fsconfig, context.Number, 6 /* FSCONFIG_CMD_CREATE */, 0, 0, 0, 0), $"create file system {type}");
+        return FileDescriptor.Check(
+            Native.syscall(SyscallNumber.fsmount, context.Number, 1 /* FSMOUNT_CLOEXEC */, (nint)attributes, 0, 0, 0), $"mount file system {type}");
+    }
+
+    private static void Check(nint result, string operation)
+    {
+        if (result < 0)
+            LinuxException.Throw(Marshal.GetLastPInvokeError(), operation);
+    }
+}

@@ -1,0 +1,152 @@
+// The first floor: system calls under their C names, for what Tmds.LibC lacks or takes only as raw pointers. Errno stays below the wrappers.
+
+using System.Runtime.InteropServices;
+
+namespace Conman.Linux;
+
+internal static unsafe partial class Native
+{
+    private const string Libc = "libc";
+
+    // Text goes in as UTF-8; the marshaller uses the stack for all but very long paths.
+    [LibraryImport(Libc, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int openat(int dirfd, string path, int flags, uint mode);
+
+    [LibraryImport(Libc, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int mkdirat(int dirfd, string path, uint mode);
+
+    [LibraryImport(Libc, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int unlinkat(int dirfd, string path, int flags);
+
+    [LibraryImport(Libc, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int renameat(int from, string oldPath, int to, string newPath);
+
+    [LibraryImport(Libc, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int symlinkat(string target, int dirfd, string path);
+
+    [LibraryImport(Libc, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial nint readlinkat(int dirfd, string path, byte* buffer, nint size);
+
+    [LibraryImport(Libc, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int faccessat(int dirfd, string path, int mode, int flags);
+
+    [LibraryImport(Libc, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int statx(int dirfd, string path, int flags, uint mask, StatX* result);
+
+    [LibraryImport(Libc, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int memfd_create(string name, uint flags);
+
+    [LibraryImport(Libc, SetLastError = true)]
+    internal static partial int flock(int fd, int operation);
+
+    [LibraryImport(Libc, SetLastError = true)]
+    internal static partial int fstatfs(int fd, StatFs* result);
+
+    [LibraryImport(Libc, SetLastError = true)]
+    internal static partial nint getdents64(int fd, byte* buffer, nint size);
+
+    [LibraryImport(Libc, SetLastError = true)]
+    internal static partial int waitid(int type, int id, SigInfo* info, int options);
+
+    [LibraryImport(Libc, SetLastError = true)]
+    internal static partial int ioctl(int fd, nuint request, void* argument);
+
+    [LibraryImport(Libc, SetLastError = true)]
+    internal static partial int kill(int pid, int signal);
+
+    [LibraryImport(Libc, SetLastError = true)]
+    internal static partial uint geteuid();
+
+    // The variadic syscall(2), always with six register arguments: harmless for calls that take fewer.
+    [LibraryImport(Libc, EntryPoint = "syscall", SetLastError = true)]
+    internal static partial nint syscall(nint number, nint a, nint b, nint c, nint d, nint e, nint f);
+
+    // native/spawn.c and native/signals.c, linked into the binary.
+    [LibraryImport("conman")]
+    internal static partial nint conman_spawn(SpawnRequest* request);
+
+    [LibraryImport("conman")]
+    internal static partial int conman_helper();
+
+    [LibraryImport("conman")]
+    internal static partial int conman_catch_signals(int fd, ulong signals);
+}
+
+/// <summary>struct statx (statx(2)), 256 bytes.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct StatX
+{
+    public uint stx_mask;
+    public uint stx_blksize;
+    public ulong stx_attributes;
+    public uint stx_nlink;
+    public uint stx_uid;
+    public uint stx_gid;
+    public ushort stx_mode;
+    private readonly ushort _spare0;
+    public ulong stx_ino;
+    public ulong stx_size;
+    public ulong stx_blocks;
+    public ulong stx_attributes_mask;
+    private fixed ulong _times[8];
+    public uint stx_rdev_major;
+    public uint stx_rdev_minor;
+    public uint stx_dev_major;
+    public uint stx_dev_minor;
+    public ulong stx_mnt_id;
+    private fixed ulong _spare[13];
+}
+
+/// <summary>struct statfs (statfs(2)), 64-bit: only the type is of interest.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct StatFs
+{
+    public nint f_type;
+    private fixed long _rest[14];
+}
+
+/// <summary>siginfo_t as waitid(2) fills it; 128 bytes.</summary>
+[StructLayout(LayoutKind.Explicit, Size = 128)]
+internal struct SigInfo
+{
+    [FieldOffset(0)] public int si_signo;
+    [FieldOffset(8)] public int si_code;
+    [FieldOffset(16)] public int si_pid;
+    [FieldOffset(20)] public uint si_uid;
+    [FieldOffset(24)] public int si_status;
+}
+
+/// <summary>struct spawn_request of native/spawn.h.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct SpawnRequest
+{
+    public ulong flags;
+    public int cgroup;
+    public int pid_namespace;
+    public int own_pid_namespace;
+    public int executable;
+    public fixed int stdio[3];
+    public int keep_count;
+    public int* keep;
+    public byte** argv;
+    public byte** envp;
+    public int pidfd;
+    public int error;
+}
+
+/// <summary>System call numbers for what glibc 2.36 has no function for.</summary>
+internal static class SyscallNumber
+{
+    // The numbers above 423 are the same on every architecture.
+    public const int pidfd_send_signal = 424;
+    public const int open_tree = 428;
+    public const int move_mount = 429;
+    public const int fsopen = 430;
+    public const int fsconfig = 431;
+    public const int fsmount = 432;
+    public const int pidfd_open = 434;
+    public const int openat2 = 437;
+    public const int mount_setattr = 442;
+
+    public static readonly int bpf = RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 280 : 321;
+}

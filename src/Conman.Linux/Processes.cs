@@ -1,0 +1,202 @@
+// Processes: started without fork, waited for and signalled by pidfd, never trusted by number alone.
+
+using System.Buffers.Text;
+using System.Runtime.InteropServices;
+using System.Text;
+
+namespace Conman.Linux;
+
+/// <summary>CLONE_NEW* of clone(2), as a namespace's kind.</summary>
+[Flags]
+public enum Namespaces : ulong
+{
+    None = 0,
+    Time = 0x80,
+    Mount = 0x20000,
+    Cgroup = 0x2000000,
+    Uts = 0x4000000,
+    Ipc = 0x8000000,
+    User = 0x10000000,
+    Pid = 0x20000000,
+    Network = 0x40000000,
+}
+
+/// <summary>How a process ended: an exit status, or the signal that killed it.</summary>
+public readonly record struct Exit(int Status, int Signal)
+{
+    /// <summary>As a shell tells it: the status, or 128 and the signal.</summary>
+    public int Code => Signal != 0 ? 128 + Signal : Status;
+}
+
+/// <summary>A process of which one holds a pidfd.</summary>
+public sealed class ProcessHandle(int pid, FileDescriptor pidfd) : IDisposable
+{
+    /// <summary>The pid in this process's pid namespace.</summary>
+    public int Pid { get; } = pid;
+
+    /// <summary>Readable in poll(2) once the process has ended.</summary>
+    public FileDescriptor Descriptor { get; } = pidfd;
+
+    public void Dispose() => Descriptor.Dispose();
+
+    /// <summary>pidfd_send_signal(2); errno or 0.</summary>
+    public int TrySignal(int signal) => Processes.TrySignal(Descriptor, signal);
+
+    /// <summary>Waits for a child of this process and reaps it.</summary>
+    public Exit Wait() => Processes.Reap(Descriptor) ?? default;
+}
+
+/// <summary>What may differ from the parent in a process that <see cref="Processes.Spawn"/> starts.</summary>
+public sealed class SpawnOptions
+{
+    /// <summary>Namespaces that the child is born into, all new.</summary>
+    public Namespaces New { get; init; }
+
+    /// <summary>The cgroup that the child is born into (a directory of cgroup2).</summary>
+    public FileDescriptor? Cgroup { get; init; }
+
+    /// <summary>A pid namespace that the child is born into.</summary>
+    public FileDescriptor? PidNamespace { get; init; }
+
+    /// <summary>What becomes standard input, output and error; -1: the parent's.</summary>
+    public (int In, int Out, int Error) StandardStreams { get; init; } = (-1, -1, -1);
+
+    /// <summary>Descriptors that stay open in the child under their own numbers.</summary>
+    public List<int> Keep { get; } = [];
+}
+
+/// <summary>Starting, waiting, signalling.</summary>
+public static unsafe class Processes
+{
+    /// <summary>conman-init in a sealed memfd.</summary>
+    public static FileDescriptor Helper()
+    {
+        var fd = Native.conman_helper();
+        if (fd < 0)
+            LinuxException.Throw(-fd, "put conman-init into memory");
+        return new FileDescriptor(fd);
+    }
+
+    /// <summary>clone3(CLONE_VM|CLONE_VFORK|CLONE_PIDFD) and execveat(2) of an open file. The process is a child of this one.</summary>
+    public static ProcessHandle Spawn(FileDescriptor executable, ReadOnlySpan<string> arguments, ReadOnlySpan<string> environment, SpawnOptions options)
+    {
+        using var own = options.PidNamespace is null ? null : Files.Open("/proc/self/ns/pid", OpenFlags.ReadOnly);
+        var keep = options.Keep.ToArray();
+        using var argv = new Utf8Vector(arguments);
+        using var envp = new Utf8Vector(environment);
+        var request = new SpawnRequest
+        {
+            flags = (ulong)options.New,
+            cgroup = options.Cgroup?.Number ?? -1,
+            pid_namespace = options.PidNamespace?.Number ?? -1,
+            own_pid_namespace = own?.Number ?? -1,
+            executable = executable.Number,
+            keep_count = keep.Length,
+            argv = argv.Pointers,
+            envp = envp.Pointers,
+        };
+        (request.stdio[0], request.stdio[1], request.stdio[2]) = options.StandardStreams;
+        nint pid;
+        fixed (int* k = keep)
+        {
+            request.keep = k;
+            pid = Native.conman_spawn(&request);
+        }
+        if (pid < 0)
+            LinuxException.Throw((int)-pid, "start a process");
+        return new ProcessHandle((int)pid, new FileDescriptor(request.pidfd));
+    }
+
+    /// <summary>pidfd_open(2); null if there is no such process.</summary>
+    public static FileDescriptor? TryOpen(int pid)
+    {
+        var fd = Native.syscall(SyscallNumber.pidfd_open, pid, 0, 0, 0, 0, 0);
+        if (fd >= 0)
+            return new FileDescriptor((int)fd);
+        var errno = Marshal.GetLastPInvokeError();
+        if (errno is not (Errno.ESRCH or Errno.EINVAL))
+            LinuxException.Throw(errno, $"open process {pid}");
+        return null;
+    }
+
+    /// <summary>A pidfd of a process that is still the one that was started at that time; null if it is gone, or another now has its number.</summary>
+    public static FileDescriptor? TryOpen(int pid, ulong startTime)
+    {
+        var pidfd = TryOpen(pid);
+        if (pidfd is not null && StartTime(pid) != startTime)
+        {
+            pidfd.Dispose();
+            return null;
+        }
+        return pidfd;
+    }
+
+    /// <summary>pidfd_send_signal(2); errno or 0.</summary>
+    public static int TrySignal(FileDescriptor pidfd, int signal) =>
+        Native.syscall(SyscallNumber.pidfd_send_signal, pidfd.Number, signal, 0, 0, 0, 0) < 0 ? Marshal.GetLastPInvokeError() : 0;
+
+    /// <summary>Waits for a child's end and reaps it; null if it is not a child of this process.</summary>
+    public static Exit? Reap(FileDescriptor pidfd)
+    {
+        SigInfo info = default;
+        int result;
+        do result = Native.waitid(3 /* P_PIDFD */, pidfd.Number, &info, 4 /* WEXITED */);
+        while (result < 0 && Marshal.GetLastPInvokeError() == Errno.EINTR);
+        if (result < 0)
+            return null;
+        return info.si_code == 1 /* CLD_EXITED */ ? new Exit(info.si_status, 0) : new Exit(0, info.si_status);
+    }
+
+    /// <summary>The time a process was started, in clock ticks since boot (proc(5), stat field 22); 0 if there is none.</summary>
+    public static ulong StartTime(int pid) => Stat(pid).StartTime;
+
+    /// <summary>State letter and start time of a process (proc(5)); ('\0', 0) if there is none.</summary>
+    public static (char State, ulong StartTime) Stat(int pid)
+    {
+        using var file = Files.TryOpen($"/proc/{pid}/stat", OpenFlags.ReadOnly, out _);
+        if (file is null)
+            return default;
+        Span<byte> buffer = stackalloc byte[1024];
+        int n;
+        try
+        {
+            n = Files.Read(file.Number, buffer, "stat");
+        }
+        catch (LinuxException e) when (e.Errno == Errno.ESRCH)
+        {
+            return default;
+        }
+        // The name in parentheses may hold anything, spaces and parentheses too: the fields begin after the last one.
+        var rest = buffer[..n][(buffer[..n].LastIndexOf((byte)')') + 2)..];
+        var state = (char)rest[0];
+        for (var field = 3; field < 22; field++)
+            rest = rest[(rest.IndexOf((byte)' ') + 1)..];
+        return Utf8Parser.TryParse(rest, out ulong time, out _) ? (state, time) : default;
+    }
+
+    /// <summary>The numeric effective user id.</summary>
+    public static uint EffectiveUser => Native.geteuid();
+
+    private readonly ref struct Utf8Vector
+    {
+        public readonly byte** Pointers;
+
+        public Utf8Vector(ReadOnlySpan<string> texts)
+        {
+            var total = 0;
+            foreach (var text in texts)
+                total += Encoding.UTF8.GetByteCount(text) + 1;
+            Pointers = (byte**)NativeMemory.Alloc((nuint)((texts.Length + 1) * sizeof(byte*) + total));
+            var next = (byte*)(Pointers + texts.Length + 1);
+            for (var i = 0; i < texts.Length; i++)
+            {
+                Pointers[i] = next;
+                next += Encoding.UTF8.GetBytes(texts[i], new Span<byte>(next, Encoding.UTF8.GetByteCount(texts[i])));
+                *next++ = 0;
+            }
+            Pointers[texts.Length] = null;
+        }
+
+        public void Dispose() => NativeMemory.Free(Pointers);
+    }
+}

@@ -1,0 +1,54 @@
+// Signals: their names, and catching them as bytes in a pipe.
+
+using System.Runtime.InteropServices;
+
+namespace Conman.Linux;
+
+/// <summary>Signals by number and name (signal(7); x86_64 and aarch64 agree).</summary>
+public static unsafe class Signals
+{
+    public const int SIGHUP = 1, SIGINT = 2, SIGQUIT = 3, SIGKILL = 9, SIGTERM = 15, SIGCHLD = 17, SIGCONT = 18, SIGWINCH = 28, SIGURG = 23;
+
+    private static ReadOnlySpan<byte> Names =>
+        "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS "u8;
+
+    /// <summary>A signal from what a person types: <c>9</c>, <c>KILL</c>, <c>SIGKILL</c>, <c>sigrtmin+3</c>; 0 if there is no such signal.</summary>
+    public static int Parse(string text)
+    {
+        if (int.TryParse(text, out var number))
+            return number is >= 0 and <= 64 ? number : -1;
+        var name = text.ToUpperInvariant();
+        if (name.StartsWith("SIG", StringComparison.Ordinal))
+            name = name[3..];
+        if (name.StartsWith("RTMIN", StringComparison.Ordinal))
+            return name.Length == 5 ? 34 : int.TryParse(name[5..], out var up) && up is >= 0 and <= 30 ? 34 + up : -1;
+        if (name.StartsWith("RTMAX", StringComparison.Ordinal))
+            return name.Length == 5 ? 64 : int.TryParse(name[5..], out var down) && down is <= 0 and >= -30 ? 64 + down : -1;
+        name = name switch { "IOT" => "ABRT", "CLD" => "CHLD", "POLL" => "IO", _ => name };
+        var rest = Names;
+        for (number = 1; rest.Length > 0; number++)
+        {
+            var end = rest.IndexOf((byte)' ');
+            if (end == name.Length && System.Text.Ascii.Equals(rest[..end], name))
+                return number;
+            rest = rest[(end + 1)..];
+        }
+        return -1;
+    }
+
+    /// <summary>Catches signals from now on: each arrives as one byte (its number) on the descriptor that is returned.</summary>
+    public static FileDescriptor Catch(params ReadOnlySpan<int> numbers)
+    {
+        var pipe = stackalloc int[2];
+        if (Tmds.Linux.LibC.pipe2(pipe, 0x80000 | 0x800 /* O_CLOEXEC | O_NONBLOCK */) < 0)
+            LinuxException.Throw(Marshal.GetLastPInvokeError(), "create a pipe");
+        ulong set = 0;
+        foreach (var number in numbers)
+            set |= 1ul << number;
+        // The writing end lives as long as the handlers, which is as long as this process.
+        var error = Native.conman_catch_signals(pipe[1], set);
+        if (error < 0)
+            LinuxException.Throw(-error, "catch signals");
+        return new FileDescriptor(pipe[0]);
+    }
+}

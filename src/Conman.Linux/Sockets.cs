@@ -1,0 +1,143 @@
+// Unix sockets: pairs, listeners in a directory that is known by descriptor, and descriptors in flight.
+
+using System.Runtime.InteropServices;
+using System.Text;
+using Tmds.Linux;
+using static Tmds.Linux.LibC;
+
+namespace Conman.Linux;
+
+/// <summary>AF_UNIX sockets, close-on-exec.</summary>
+public static unsafe class Sockets
+{
+    private const int CloseOnExec = 0x80000, NoSignal = 0x4000, NonBlock = 0x800, CmsgCloseOnExec = 0x40000000;
+
+    /// <summary>A connected pair that keeps packet boundaries.</summary>
+    public static (FileDescriptor, FileDescriptor) Pair()
+    {
+        var pair = stackalloc int[2];
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | CloseOnExec, 0, pair) < 0)
+            LinuxException.Throw(Marshal.GetLastPInvokeError(), "create a socket pair");
+        return (new FileDescriptor(pair[0]), new FileDescriptor(pair[1]));
+    }
+
+    /// <summary>A listening stream socket. A path may be of any length: it is reached through its directory's descriptor.</summary>
+    public static FileDescriptor Listen(FileDescriptor directory, string name)
+    {
+        var fd = FileDescriptor.Check(socket(AF_UNIX, SOCK_STREAM | CloseOnExec, 0), "create a socket");
+        sockaddr_un address;
+        var size = Address(&address, $"/proc/self/fd/{directory.Number}/{name}");
+        if (bind(fd.Number, (sockaddr*)&address, size) < 0)
+            LinuxException.Throw(Marshal.GetLastPInvokeError(), $"bind {name}");
+        if (listen(fd.Number, 16) < 0)
+            LinuxException.Throw(Marshal.GetLastPInvokeError(), $"listen on {name}");
+        return fd;
+    }
+
+    /// <summary>Connects to a stream socket in a directory; null and errno on failure.</summary>
+    public static FileDescriptor? TryConnect(FileDescriptor directory, string name, out int errno) =>
+        TryConnect($"/proc/self/fd/{directory.Number}/{name}", out errno);
+
+    /// <summary>Connects to a stream socket; null and errno on failure.</summary>
+    public static FileDescriptor? TryConnect(string path, out int errno)
+    {
+        errno = 0;
+        if (Encoding.UTF8.GetByteCount(path) >= 108)
+        {
+            // sun_path is short; a descriptor of the directory makes any path short.
+            using var directory = Files.TryOpen(Path.GetDirectoryName(path)!, OpenFlags.Path, out errno);
+            return directory is null ? null : TryConnect(directory, Path.GetFileName(path), out errno);
+        }
+        var fd = FileDescriptor.Check(socket(AF_UNIX, SOCK_STREAM | CloseOnExec, 0), "create a socket");
+        sockaddr_un address;
+        var size = Address(&address, path);
+        int result;
+        do result = connect(fd.Number, (sockaddr*)&address, size);
+        while (result < 0 && Marshal.GetLastPInvokeError() == Errno.EINTR);
+        if (result == 0)
+            return fd;
+        errno = Marshal.GetLastPInvokeError();
+        fd.Dispose();
+        return null;
+    }
+
+    /// <summary>Sends bytes; errno or 0. A peer that is gone gives EPIPE, never a signal.</summary>
+    public static int TrySend(FileDescriptor socket, ReadOnlySpan<byte> data)
+    {
+        nint n;
+        fixed (byte* p = data)
+        {
+            do n = (nint)LibC.send(socket.Number, p, (size_t)(ulong)data.Length, NoSignal);
+            while (n < 0 && Marshal.GetLastPInvokeError() == Errno.EINTR);
+        }
+        return n < 0 ? Marshal.GetLastPInvokeError() : 0;
+    }
+
+    /// <summary>Receives a packet or some bytes; 0 at the end, also where the peer was killed.</summary>
+    public static int Receive(FileDescriptor socket, Span<byte> buffer)
+    {
+        nint n;
+        fixed (byte* p = buffer)
+        {
+            do n = (nint)recv(socket.Number, p, (size_t)(ulong)buffer.Length, 0);
+            while (n < 0 && Marshal.GetLastPInvokeError() == Errno.EINTR);
+        }
+        if (n < 0 && Marshal.GetLastPInvokeError() != 104 /* ECONNRESET */)
+            LinuxException.Throw(Marshal.GetLastPInvokeError(), "receive");
+        return (int)Math.Max(n, 0);
+    }
+
+    /// <summary>Receives one descriptor (SCM_RIGHTS), or null at the end.</summary>
+    public static FileDescriptor? ReceiveDescriptor(FileDescriptor socket)
+    {
+        var text = stackalloc byte[256];
+        var control = stackalloc long[8];
+        iovec data = default;
+        data.iov_base = text;
+        data.iov_len = 256;
+        msghdr message = default;
+        message.msg_iov = &data;
+        message.msg_iovlen = 1;
+        message.msg_control = control;
+        message.msg_controllen = 64;
+        nint n;
+        do n = (nint)recvmsg(socket.Number, &message, CmsgCloseOnExec);
+        while (n < 0 && Marshal.GetLastPInvokeError() == Errno.EINTR);
+        if (n < 0)
+            LinuxException.Throw(Marshal.GetLastPInvokeError(), "receive a descriptor");
+        // struct cmsghdr: length (8 bytes), level, type; then the descriptor.
+        return n == 0 || (uint)message.msg_controllen < 20 ? null : new FileDescriptor(((int*)control)[4]);
+    }
+
+    /// <summary>Sends one descriptor with a few bytes (SCM_RIGHTS); errno or 0.</summary>
+    public static int TrySendDescriptor(FileDescriptor socket, int fd, ReadOnlySpan<byte> text)
+    {
+        var control = stackalloc long[3];
+        control[0] = 20;
+        ((int*)control)[2] = 1; // SOL_SOCKET
+        ((int*)control)[3] = 1; // SCM_RIGHTS
+        ((int*)control)[4] = fd;
+        fixed (byte* p = text)
+        {
+            iovec data = default;
+            data.iov_base = p;
+            data.iov_len = (size_t)(ulong)text.Length;
+            msghdr message = default;
+            message.msg_iov = &data;
+            message.msg_iovlen = 1;
+            message.msg_control = control;
+            message.msg_controllen = 24;
+            nint n;
+            do n = (nint)sendmsg(socket.Number, &message, NoSignal);
+            while (n < 0 && Marshal.GetLastPInvokeError() == Errno.EINTR);
+            return n < 0 ? Marshal.GetLastPInvokeError() : 0;
+        }
+    }
+
+    private static int Address(sockaddr_un* address, string path)
+    {
+        *address = default;
+        address->sun_family = (ushort)AF_UNIX;
+        return 2 + Encoding.UTF8.GetBytes(path, new Span<byte>((byte*)address + 2, 107)) + 1;
+    }
+}

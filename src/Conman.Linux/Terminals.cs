@@ -1,0 +1,63 @@
+// Terminals: raw mode and window size.
+
+using System.Runtime.InteropServices;
+
+namespace Conman.Linux;
+
+/// <summary>The terminal that a descriptor stands for.</summary>
+public static unsafe class Terminals
+{
+    private const nuint TCGETS = 0x5401, TCSETS = 0x5402, TIOCGWINSZ = 0x5413, TIOCSWINSZ = 0x5414;
+
+    /// <summary>Whether the descriptor is a terminal.</summary>
+    public static bool IsTerminal(int fd)
+    {
+        KernelTermios settings;
+        return Native.ioctl(fd, TCGETS, &settings) == 0;
+    }
+
+    /// <summary>Puts a terminal into raw mode (termios(3), cfmakeraw) until the result is disposed.</summary>
+    public static IDisposable? TryMakeRaw(int fd)
+    {
+        KernelTermios before;
+        if (Native.ioctl(fd, TCGETS, &before) < 0)
+            return null;
+        var raw = before;
+        raw.c_iflag &= ~0x5ebu;  // IGNBRK BRKINT PARMRK ISTRIP INLCR IGNCR ICRNL IXON
+        raw.c_oflag &= ~1u;      // OPOST
+        raw.c_lflag &= ~0x804bu; // ECHO ECHONL ICANON ISIG IEXTEN
+        raw.c_cflag = (raw.c_cflag & ~0x130u) | 0x30; // CSIZE PARENB -> CS8
+        raw.c_cc[5] = 0; // VTIME
+        raw.c_cc[6] = 1; // VMIN
+        return Native.ioctl(fd, TCSETS, &raw) < 0 ? null : new Restore(fd, before);
+    }
+
+    /// <summary>Makes one terminal as large as another. Nothing happens if either is none.</summary>
+    public static void CopySize(int from, int to)
+    {
+        ulong size;
+        if (Native.ioctl(from, TIOCGWINSZ, &size) == 0)
+            _ = Native.ioctl(to, TIOCSWINSZ, &size);
+    }
+
+    private sealed class Restore(int fd, KernelTermios before) : IDisposable
+    {
+        public void Dispose()
+        {
+            var settings = before;
+            _ = Native.ioctl(fd, TCSETS, &settings);
+        }
+    }
+
+    /// <summary>struct termios of asm-generic/termbits.h, 36 bytes: not glibc's.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct KernelTermios
+    {
+        public uint c_iflag;
+        public uint c_oflag;
+        public uint c_cflag;
+        public uint c_lflag;
+        public byte c_line;
+        public fixed byte c_cc[19];
+    }
+}
