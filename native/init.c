@@ -502,9 +502,7 @@ static int join(const char *path, int type)
  */
 static int fork_on(const struct plan_op *op, uint32_t index)
 {
-    struct clone_args args = { .flags = op->x[0] | CLONE_PARENT, .cgroup = op->a >= 0 ? (uint64_t)op->a : 0 };
-    if (op->a >= 0)
-        args.flags |= CLONE_INTO_CGROUP;
+    struct clone_args args = { .flags = op->x[0] | CLONE_PARENT };
     long pid = sys2(__NR_clone3, &args, sizeof args);
     if (pid <= 0)
         return (int)pid;

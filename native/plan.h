@@ -39,7 +39,7 @@ enum plan_code {
     OP_SYNC = 1,  /* report that this point is reached, then wait for "go" */
     OP_GATE,      /* wait for "go" without a report */
     OP_AWAIT,     /* a: listening socket. Wait for a connection that sends one byte; reports go there from now on */
-    OP_FORK,      /* x[0]: clone3 flags; a: cgroup descriptor or -1. Go on in a sibling; report its pid, and leave */
+    OP_FORK,      /* x[0]: clone3 flags. Go on in a sibling; report its pid, and leave */
 
     /* A plain system call. x[0..5]: arguments, a: number, b: bit i set when argument i is an offset into the bytes,
        c: an errno to forgive, or 0. */

@@ -300,11 +300,19 @@ public static unsafe class Files
     {
         var file = FileDescriptor.Check(Native.memfd_create(name, 1 | 2 /* MFD_CLOEXEC | MFD_ALLOW_SEALING */), $"create memfd {name}");
         Write(file.Number, content, name);
+        Rewind(file);
         // F_ADD_SEALS: SEAL, SHRINK, GROW, WRITE
         if (Tmds.Linux.LibC.fcntl(file.Number, 1033, 1 | 2 | 4 | 8) < 0)
             LinuxException.Throw(Marshal.GetLastPInvokeError(), $"seal memfd {name}");
         return file;
     }
+
+    /// <summary>An empty memfd: a file without a name, to collect output in.</summary>
+    public static FileDescriptor Memory(string name) =>
+        FileDescriptor.Check(Native.memfd_create(name, 1 /* MFD_CLOEXEC */), $"create memfd {name}");
+
+    /// <summary>lseek(2) to the beginning.</summary>
+    public static void Rewind(FileDescriptor file) => _ = Tmds.Linux.LibC.lseek(file.Number, 0, 0 /* SEEK_SET */);
 
     /// <summary>fcntl(F_DUPFD_CLOEXEC).</summary>
     public static FileDescriptor Duplicate(int fd) =>

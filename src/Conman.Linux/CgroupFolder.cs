@@ -1,0 +1,105 @@
+// One cgroup of the unified hierarchy, as a folder of cgroup2 (cgroups(7), Documentation/admin-guide/cgroup-v2.rst).
+
+using System.Text;
+
+namespace Conman.Linux;
+
+/// <summary>A cgroup by its path. Nothing is held open; every call stands for itself.</summary>
+public readonly record struct CgroupFolder(string Path)
+{
+    private const long Cgroup2Magic = 0x63677270;
+
+    /// <summary>The mount point of cgroup2: /sys/fs/cgroup, or below it on a hybrid host; null where there is none.</summary>
+    public static string? FindMount()
+    {
+        foreach (var path in (ReadOnlySpan<string>)["/sys/fs/cgroup", "/sys/fs/cgroup/unified"])
+        {
+            using var folder = Files.TryOpen(path, OpenFlags.Path | Files.Directory, out _);
+            if (folder is not null && Files.FileSystemType(folder, path) == Cgroup2Magic)
+                return path;
+        }
+        return null;
+    }
+
+    /// <summary>Makes the cgroup; errno or 0. The parent must exist.</summary>
+    public int TryMake() => Files.TryMakeDirectory(Path, 0x1ed /* 0755 */);
+
+    /// <summary>Opens the folder, for CLONE_INTO_CGROUP or a device program.</summary>
+    public FileDescriptor Open() => Files.Open(Path, OpenFlags.ReadOnly | Files.Directory);
+
+    /// <summary>Reads a control file; null if there is none.</summary>
+    public string? TryRead(string file)
+    {
+        using var control = Files.TryOpen($"{Path}/{file}", OpenFlags.ReadOnly, out _);
+        return control is null ? null : Encoding.UTF8.GetString(Files.ReadAll(control, file)).TrimEnd('\n');
+    }
+
+    /// <summary>Writes a control file; errno or 0.</summary>
+    public int TryWrite(string file, string value) => Files.TryWriteFile($"{Path}/{file}", Encoding.UTF8.GetBytes(value));
+
+    /// <summary>Whether any process is in it or below it ("populated" of cgroup.events).</summary>
+    public bool Populated => TryRead("cgroup.events")?.Contains("populated 1", StringComparison.Ordinal) ?? false;
+
+    /// <summary>Whether its processes are frozen, or asked to be.</summary>
+    public bool Frozen => TryRead("cgroup.freeze") == "1";
+
+    /// <summary>Kills every process in it and below it at once (cgroup.kill, Linux 5.14); errno or 0.</summary>
+    public int TryKill() => TryWrite("cgroup.kill", "1");
+
+    /// <summary>
+    /// Removes the cgroup and those below it, waiting for killed processes to be gone. The kernel says when: cgroup.events is polled by
+    /// POLLPRI, no time is slept away.
+    /// </summary>
+    /// <returns>errno or 0; ENOENT counts as removed.</returns>
+    public int TryRemove(int patienceMilliseconds)
+    {
+        var errno = Files.TryRemoveDirectory(Path);
+        if (errno is 0 or Errno.ENOENT)
+            return 0;
+        if (errno != Errno.EBUSY)
+            return errno;
+        RemoveBelow();
+        using var events = Files.TryOpen($"{Path}/cgroup.events", OpenFlags.ReadOnly, out _);
+        var deadline = Environment.TickCount64 + patienceMilliseconds;
+        for (; ; )
+        {
+            // Read first: a change after the read wakes the poll.
+            var populated = events is not null && ReadsPopulated(events);
+            if (!populated)
+                RemoveBelow();
+            errno = Files.TryRemoveDirectory(Path);
+            var left = (int)(deadline - Environment.TickCount64);
+            if (errno is 0 or Errno.ENOENT || events is null)
+                return errno == Errno.ENOENT ? 0 : errno;
+            if (left <= 0)
+                return errno;
+            // A killed task leaves the count a moment after it is a zombie, without an event: the bound on the wait covers that.
+            var entry = new PollEntry(events.Number, (PollEvents)2 /* POLLPRI */);
+            Waiting.Poll(new Span<PollEntry>(ref entry), populated ? left : 1);
+        }
+    }
+
+    private static bool ReadsPopulated(FileDescriptor events)
+    {
+        Span<byte> buffer = stackalloc byte[256];
+        Files.Rewind(events);
+        var n = Files.Read(events.Number, buffer, "cgroup.events");
+        return buffer[..n].IndexOf("populated 1"u8) >= 0;
+    }
+
+    private void RemoveBelow()
+    {
+        using var folder = Files.TryOpen(Path, OpenFlags.ReadOnly | Files.Directory, out _);
+        if (folder is null)
+            return;
+        foreach (var name in Files.List(folder, Path))
+        {
+            // Control files all have a dot in their names or are no folders; rmdir tells them apart for us.
+            if (Files.TryStatus(name, out _, folder.Number)?.Type == FileType.Directory)
+            {
+                new CgroupFolder($"{Path}/{name}").RemoveBelow();
+                Files.TryRemoveDirectory(name, folder.Number);
+            }
+        }
+    }
+}

@@ -1,0 +1,137 @@
+// The container's cgroup: where it lies, its limits, its end.
+
+using Conman.Linux;
+using Conman.Oci.RuntimeSpec;
+
+namespace Conman.Runtime.Cgroups;
+
+/// <summary>A container's cgroup on the unified hierarchy. Its path follows from the spec and the id alone.</summary>
+public sealed class ContainerCgroup
+{
+    private const int Patience = 10_000; // ms for killed processes to be gone: only a process stuck in the kernel takes longer
+
+    private readonly string _mount;
+
+    private ContainerCgroup(string mount, string path)
+    {
+        _mount = mount;
+        Folder = new CgroupFolder(mount + path);
+    }
+
+    /// <summary>The folder itself.</summary>
+    public CgroupFolder Folder { get; }
+
+    /// <summary>Where linux.cgroupsPath leads: absolute from the hierarchy's root; relative beside the caller's own cgroup; absent: a name from the id.</summary>
+    public static ContainerCgroup Locate(string? cgroupsPath, string id)
+    {
+        var mount = CgroupFolder.FindMount() ?? throw new RuntimeException("cannot use cgroups: no cgroup2 file system is mounted on /sys/fs/cgroup");
+        if (string.IsNullOrEmpty(cgroupsPath))
+            return new ContainerCgroup(mount, "/conman-" + id);
+        if (cgroupsPath.Split('/').Contains("..", StringComparer.Ordinal))
+            throw new RuntimeException($"linux.cgroupsPath: {cgroupsPath} must not contain ..");
+        if (cgroupsPath[0] != '/')
+        {
+            var own = OwnPath();
+            cgroupsPath = own[..(own.LastIndexOf('/') + 1)] + cgroupsPath;
+        }
+        return new ContainerCgroup(mount, Path.TrimEndingDirectorySeparator(cgroupsPath));
+    }
+
+    /// <summary>The cgroup that a record of a container names.</summary>
+    public static ContainerCgroup At(string folder) => new(folder, "");
+
+    /// <summary>Makes the folder and those above it, with every controller that the host offers handed down.</summary>
+    public void Make()
+    {
+        var errno = Folder.TryMake();
+        if (errno == Errno.ENOENT)
+        {
+            MakeParents(Path.GetDirectoryName(Folder.Path)!);
+            errno = Folder.TryMake();
+        }
+        if (errno == Errno.EEXIST)
+            RefuseOccupied();
+        else if (errno != 0)
+            throw new RuntimeException($"cannot make cgroup {Folder.Path}: {LinuxException.Describe(errno)}");
+        HandDownControllers();
+    }
+
+    /// <summary>Writes the limits; a limit that no controller can enforce is an error.</summary>
+    public void Apply(Resources? resources)
+    {
+        foreach (var (file, value) in CgroupLimits.Compile(resources))
+        {
+            var errno = Folder.TryWrite(file, value);
+            if (errno == 0)
+                continue;
+            var controller = file[..file.IndexOf('.')];
+            throw new RuntimeException(errno == Errno.ENOENT
+                ? $"cannot set {file} of cgroup {Folder.Path} to {value}: the {controller} controller is not available"
+                : $"cannot set {file} of cgroup {Folder.Path} to {value}: {LinuxException.Describe(errno)}");
+        }
+    }
+
+    /// <summary>Kills whatever is in it and removes it. A cgroup that is gone already is success.</summary>
+    public void Destroy()
+    {
+        Folder.TryKill();
+        var errno = Folder.TryRemove(Patience);
+        if (errno != 0)
+            throw new RuntimeException($"cannot remove cgroup {Folder.Path}: {LinuxException.Describe(errno)}");
+    }
+
+    // A cgroup left by nobody is taken over; one that holds processes or is frozen belongs to somebody.
+    private void RefuseOccupied()
+    {
+        if (Folder.Populated)
+            throw new RuntimeException($"container's cgroup is not empty: {Folder.Path}");
+        if (Folder.Frozen)
+            throw new RuntimeException($"container's cgroup unexpectedly frozen: {Folder.Path}");
+    }
+
+    private void MakeParents(string path)
+    {
+        var errno = Files.TryMakeDirectory(path, 0x1ed);
+        if (errno == Errno.ENOENT && path.Length > _mount.Length)
+        {
+            MakeParents(Path.GetDirectoryName(path)!);
+            errno = Files.TryMakeDirectory(path, 0x1ed);
+        }
+        if (errno is not (0 or Errno.EEXIST))
+            throw new RuntimeException($"cannot make cgroup {path}: {LinuxException.Describe(errno)}");
+    }
+
+    private void HandDownControllers()
+    {
+        var available = new CgroupFolder(_mount).TryRead("cgroup.controllers");
+        if (string.IsNullOrEmpty(available))
+            return;
+        for (var end = _mount.Length; end >= 0; end = Folder.Path.IndexOf('/', end + 1))
+        {
+            var parent = new CgroupFolder(Folder.Path[..end]);
+            var enabled = parent.TryRead("cgroup.subtree_control")?.Split(' ') ?? [];
+            var missing = "";
+            foreach (var controller in (parent.TryRead("cgroup.controllers") ?? "").Split(' ', StringSplitOptions.RemoveEmptyEntries))
+            {
+                if (!enabled.Contains(controller, StringComparer.Ordinal))
+                    missing += (missing.Length == 0 ? "+" : " +") + controller;
+            }
+            // One that cannot be handed down must not keep the others back; whoever needs it will hear of it when a limit is set.
+            if (missing.Length > 0 && parent.TryWrite("cgroup.subtree_control", missing) != 0)
+            {
+                foreach (var controller in missing.Split(' '))
+                    parent.TryWrite("cgroup.subtree_control", controller);
+            }
+        }
+    }
+
+    private static string OwnPath()
+    {
+        foreach (var line in System.Text.Encoding.UTF8.GetString(Files.ReadAll("/proc/self/cgroup")).Split('\n'))
+        {
+            if (line.StartsWith("0::", StringComparison.Ordinal))
+                return line[3..];
+        }
+        return "/";
+    }
+}

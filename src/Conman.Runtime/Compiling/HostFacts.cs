@@ -1,0 +1,38 @@
+// What the compiler must know of the host and of the command: gathered before, so that compiling makes no system call.
+
+namespace Conman.Runtime.Compiling;
+
+/// <summary>Facts of this host, and of the bundle beyond its config.json.</summary>
+public sealed class HostFacts
+{
+    /// <summary>/sys/fs/cgroup is a cgroup2 file system.</summary>
+    public bool UnifiedCgroups { get; init; } = true;
+
+    /// <summary>Capabilities that this kernel knows.</summary>
+    public ulong Capabilities { get; init; } = (1ul << 41) - 1;
+
+    /// <summary>Home directory of the process's user by the container's /etc/passwd; null if it has none.</summary>
+    public string? Home { get; init; }
+}
+
+/// <summary>What the command line adds to a spec.</summary>
+public sealed class CompileOptions
+{
+    /// <summary>The container's id.</summary>
+    public required string Id { get; init; }
+
+    /// <summary>The bundle's absolute path.</summary>
+    public required string Bundle { get; init; }
+
+    /// <summary>--no-pivot: the root is only moved and entered.</summary>
+    public bool NoPivot { get; init; }
+
+    /// <summary>--no-new-keyring.</summary>
+    public bool NoNewKeyring { get; init; }
+
+    /// <summary>Descriptors from 3 on that the program keeps (--preserve-fds, LISTEN_FDS).</summary>
+    public int PreservedDescriptors { get; init; }
+
+    /// <summary>Wait for <c>start</c> before executing the program.</summary>
+    public bool AwaitStart { get; init; }
+}

@@ -1,0 +1,217 @@
+// The compiler: a spec and facts of the host become a plan. Pure: no system call, the same input gives the same plan.
+//
+// The order is the meaning. A process first enters its namespaces, then builds its file system while it still sees the host's, then cuts
+// itself off (pivot_root), then gives up privileges from the least to the most restrictive, and at last executes the program.
+
+using Conman.Linux;
+using Conman.Oci.RuntimeSpec;
+using Conman.Runtime.Plans;
+
+namespace Conman.Runtime.Compiling;
+
+/// <summary>A compiled spec: the plan, what the init process needs of the runtime meanwhile, and what a user should be warned of.</summary>
+public sealed class CompiledSpec
+{
+    public required Plan Plan { get; init; }
+
+    /// <summary>A pid namespace that the process must be born into; null: a new one, or the host's.</summary>
+    public HostNamespace? PidNamespace { get; init; }
+
+    /// <summary>The socket on which the container waits for start; null if it does not wait.</summary>
+    public RuntimeSocket? StartListener { get; init; }
+
+    /// <summary>The socket that gets the terminal's master; null if there is no terminal.</summary>
+    public RuntimeSocket? ConsoleReceiver { get; init; }
+
+    public List<string> Warnings { get; init; } = [];
+}
+
+/// <summary>Spec → plan.</summary>
+public sealed partial class PlanCompiler
+{
+    private readonly Spec _spec;
+    private readonly Oci.RuntimeSpec.Linux _linux;
+    private readonly Process _process;
+    private readonly HostFacts _facts;
+    private readonly CompileOptions _options;
+    private readonly Plan _plan = new();
+    private readonly List<string> _warnings = [];
+
+    private readonly List<HostNamespace> _joined = [];
+    private Namespaces _new;
+    private bool _newUser, _joinedUser;
+
+    private PlanCompiler(Spec spec, HostFacts facts, CompileOptions options)
+    {
+        (_spec, _facts, _options) = (spec, facts, options);
+        (_linux, _process) = (spec.Linux!, spec.Process!);
+    }
+
+    /// <summary>Compiles.</summary>
+    /// <exception cref="RuntimeException">The spec is invalid or asks for what conman does not support; the message names the member.</exception>
+    public static CompiledSpec Compile(Spec spec, HostFacts facts, CompileOptions options)
+    {
+        SpecValidator.Validate(spec);
+        return new PlanCompiler(spec, facts, options).Compile();
+    }
+
+    private CompiledSpec Compile()
+    {
+        var console = _process.Terminal ? new RuntimeSocket("the console socket") : null;
+        var listener = _options.AwaitStart ? new RuntimeSocket("the socket on which start is awaited") : null;
+        if (console is not null)
+            _plan.Prepare(console);
+        if (listener is not null)
+            _plan.Prepare(listener);
+
+        SortNamespaces();
+        var pid = EnterNamespaces();
+        BuildFileSystem(console);
+        _plan.Add(new Sync(SyncPoint.Hooks));
+        if (!HasEarlyHooks)
+            _plan.Operations.RemoveAt(_plan.Operations.Count - 1);
+        CutOff();
+        BecomeProcess(console is not null);
+        if (listener is not null)
+        {
+            _plan.Add(new Sync(SyncPoint.Ready));
+            _plan.Add(new AwaitStart(listener));
+        }
+        else
+        {
+            _plan.Add(new Gate());
+        }
+        ExecuteProgram();
+        return new CompiledSpec { Plan = _plan, PidNamespace = pid, StartListener = listener, ConsoleReceiver = console, Warnings = _warnings };
+    }
+
+    private bool HasEarlyHooks =>
+        _spec.Hooks is { } hooks && (hooks.Prestart?.Count ?? 0) + (hooks.CreateRuntime?.Count ?? 0) + (hooks.CreateContainer?.Count ?? 0) > 0;
+
+    // ---- namespaces ----
+
+    private void SortNamespaces()
+    {
+        for (var i = 0; i < _linux.Namespaces!.Count; i++)
+        {
+            var entry = _linux.Namespaces[i];
+            var type = SpecValidator.NamespaceType(entry.Type, i);
+            if (string.IsNullOrEmpty(entry.Path))
+                _new |= type;
+            else if (type == Namespaces.User)
+                _joined.Insert(0, new HostNamespace(entry.Path, type)); // the others may belong to it
+            else
+                _joined.Add(new HostNamespace(entry.Path, type));
+        }
+        _newUser = (_new & Namespaces.User) != 0;
+        _joinedUser = _joined.Count > 0 && _joined[0].Type == Namespaces.User;
+    }
+
+    private HostNamespace? EnterNamespaces()
+    {
+        // Namespaces that one enters for oneself: a cgroup namespace shows the cgroup one is in, and the clocks of a time namespace must be
+        // set before anyone is in it.
+        const Namespaces ByUnshare = Namespaces.Cgroup | Namespaces.Time;
+        HostNamespace? pid = null;
+        foreach (var ns in _joined)
+            _plan.Prepare(ns);
+
+        _plan.Add(new NewSession());
+        if (_newUser || _joinedUser)
+        {
+            // The user namespace must own the others, so the process is made twice: first to join, then to be born inside.
+            foreach (var ns in _joined)
+                _plan.Add(new JoinNamespace(ns));
+            _plan.Add(new ContinueIn(_new & ~ByUnshare));
+            _plan.Add(new NewSession());
+            if (_newUser)
+                _plan.Add(new Sync(SyncPoint.IdMaps));
+            _plan.Add(new BecomeRoot());
+        }
+        else
+        {
+            _plan.New = _new & ~ByUnshare;
+            foreach (var ns in _joined)
+            {
+                if (ns.Type == Namespaces.Pid)
+                    pid = ns;
+                else
+                    _plan.Add(new JoinNamespace(ns));
+            }
+        }
+        if (_joined.Exists(n => n.Type == Namespaces.Pid))
+            _plan.Add(new HideFromContainer());
+        if ((_new & Namespaces.Time) != 0)
+        {
+            _plan.Add(new NewNamespace(Namespaces.Time));
+            if (_linux.TimeOffsets is { Count: > 0 })
+                _plan.Add(new Sync(SyncPoint.TimeOffsets));
+            _plan.Add(new EnterTimeNamespace());
+        }
+        if ((_new & Namespaces.Cgroup) != 0)
+            _plan.Add(new NewNamespace(Namespaces.Cgroup));
+        if (!_options.NoNewKeyring)
+            _plan.Add(new NewKeyring("_ses." + _options.Id));
+        if ((_new & Namespaces.Network) != 0)
+            _plan.Add(new LoopbackUp());
+        return pid;
+    }
+
+    // ---- after pivot_root: what the mounts were needed for, and what only the container should see ----
+
+    private void CutOff()
+    {
+        var root = (HostTree)_plan.Root!;
+        _plan.Add(new PivotRoot(root, _options.NoPivot));
+        if (_linux.RootfsPropagation is { Length: > 0 } text)
+        {
+            var (propagation, recursive) = RootPropagation(text);
+            _plan.Add(new SetRootPropagation(propagation, recursive));
+        }
+        if (_spec.Root!.Readonly)
+            _plan.Add(new MakeRootReadOnly());
+        if (!string.IsNullOrEmpty(_spec.Hostname))
+            _plan.Add(new SetName(_spec.Hostname, false));
+        if (!string.IsNullOrEmpty(_spec.Domainname))
+            _plan.Add(new SetName(_spec.Domainname, true));
+        if (_linux.Sysctl is { Count: > 0 } sysctls)
+        {
+            var proc = _plan.Prepare(new HostProc("/proc/sys"));
+            foreach (var (name, value) in sysctls)
+                _plan.Add(new WriteSetting(proc, SysctlFile(name), value, $"set the sysctl {name} to {Words.Quote(value)}"));
+        }
+        foreach (var path in _linux.ReadonlyPaths ?? [])
+            _plan.Add(new MakeReadOnly(path));
+        if (_linux.MaskedPaths is { Count: > 0 } masked)
+        {
+            var directory = _plan.Prepare(new EmptyDirectory());
+            var file = _plan.Prepare(new NullDevice());
+            foreach (var path in masked)
+                _plan.Add(new MaskPath(path, directory, file));
+        }
+    }
+
+    // Dots separate, unless slashes do: an interface may have a dot in its name (net/ipv4/conf/eth0.100/forwarding).
+    private static string SysctlFile(string name)
+    {
+        var separator = name.AsSpan().IndexOfAny('.', '/');
+        return separator >= 0 && name[separator] == '/' ? name : string.Create(name.Length, name, static (to, from) =>
+        {
+            for (var i = 0; i < from.Length; i++)
+                to[i] = from[i] switch { '.' => '/', '/' => '.', var c => c };
+        });
+    }
+
+    private static (Propagation, bool Recursive) RootPropagation(string text) => text switch
+    {
+        "private" => (Propagation.Private, false),
+        "rprivate" => (Propagation.Private, true),
+        "slave" => (Propagation.Slave, false),
+        "rslave" => (Propagation.Slave, true),
+        "shared" => (Propagation.Shared, false),
+        "rshared" => (Propagation.Shared, true),
+        "unbindable" => (Propagation.Unbindable, false),
+        "runbindable" => (Propagation.Unbindable, true),
+        _ => RuntimeException.Throw<(Propagation, bool)>($"linux.rootfsPropagation: unknown value {Words.Quote(text)}"),
+    };
+}

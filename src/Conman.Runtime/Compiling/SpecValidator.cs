@@ -1,0 +1,129 @@
+// What must be true of a spec before it is worth compiling: each rule's violation is one sentence that names the member.
+
+using Conman.Linux;
+using Conman.Oci.RuntimeSpec;
+using Conman.Runtime.Plans;
+
+namespace Conman.Runtime.Compiling;
+
+/// <summary>The rules of runtime-spec that concern more than one member, and those that JSON types cannot express.</summary>
+internal static class SpecValidator
+{
+    public static void Validate(Spec spec)
+    {
+        if (!(spec.OciVersion ?? "").StartsWith("1.", StringComparison.Ordinal))
+            throw new RuntimeException($"ociVersion: unsupported version {Words.Quote(spec.OciVersion ?? "")}: conman reads 1.x");
+        if (spec.Root is null || string.IsNullOrEmpty(spec.Root.Path))
+            throw new RuntimeException("root.path: the root file system must be given");
+        ValidateProcess(spec.Process ?? RuntimeException.Throw<Process>("process: must be given"));
+        var linux = spec.Linux ?? RuntimeException.Throw<Conman.Oci.RuntimeSpec.Linux>("linux: must be given");
+
+        var present = Namespaces.None;
+        for (var i = 0; i < (linux.Namespaces?.Count ?? 0); i++)
+        {
+            var type = NamespaceType(linux.Namespaces![i].Type, i);
+            if ((present & type) != 0)
+                throw new RuntimeException($"linux.namespaces[{i}]: {linux.Namespaces[i].Type} is given twice");
+            if (linux.Namespaces[i].Path is { Length: > 0 } path && path[0] != '/')
+                throw new RuntimeException($"linux.namespaces[{i}].path: {path} is not absolute");
+            present |= type;
+        }
+
+        if ((present & Namespaces.Mount) == 0)
+            throw new RuntimeException("linux.namespaces: a mount namespace is required");
+        if (!string.IsNullOrEmpty(spec.Hostname) && (present & Namespaces.Uts) == 0)
+            throw new RuntimeException("unable to set hostname without a private UTS namespace");
+        if (!string.IsNullOrEmpty(spec.Domainname) && (present & Namespaces.Uts) == 0)
+            throw new RuntimeException("unable to set domainname without a private UTS namespace");
+        ValidateUserNamespace(linux, present);
+        if (linux.TimeOffsets is { Count: > 0 } && (present & Namespaces.Time) == 0)
+            throw new RuntimeException("linux.timeOffsets: time namespace offsets need a time namespace");
+        foreach (var name in linux.Sysctl?.Keys ?? Enumerable.Empty<string>())
+            ValidateSysctl(name, present);
+        for (var i = 0; i < (spec.Mounts?.Count ?? 0); i++)
+        {
+            if (string.IsNullOrEmpty(spec.Mounts![i].Destination))
+                throw new RuntimeException($"mounts[{i}].destination: must be given");
+        }
+        if (spec.Process!.Terminal is false && spec.Process.ConsoleSize is not null)
+            return; // ignored, as the spec says
+    }
+
+    public static Namespaces NamespaceType(string? name, int index) => name switch
+    {
+        "mount" => Namespaces.Mount,
+        "pid" => Namespaces.Pid,
+        "network" => Namespaces.Network,
+        "ipc" => Namespaces.Ipc,
+        "uts" => Namespaces.Uts,
+        "user" => Namespaces.User,
+        "cgroup" => Namespaces.Cgroup,
+        "time" => Namespaces.Time,
+        _ => RuntimeException.Throw<Namespaces>($"linux.namespaces[{index}].type: unknown namespace {Words.Quote(name ?? "")}"),
+    };
+
+    public static void ValidateProcess(Process process)
+    {
+        if (process.Args is not { Count: > 0 } || process.Args[0].Length == 0)
+            throw new RuntimeException("process.args: args must not be empty");
+        if (string.IsNullOrEmpty(process.Cwd) || process.Cwd[0] != '/')
+            throw new RuntimeException($"process.cwd: Cwd must be an absolute path, not {Words.Quote(process.Cwd ?? "")}");
+        foreach (var text in process.Args)
+            RefuseNul(text, "process.args");
+        foreach (var text in process.Env ?? [])
+            RefuseNul(text, "process.env");
+        if (process.User is { } user && (user.Uid == uint.MaxValue || user.Gid == uint.MaxValue))
+            throw new RuntimeException("process.user: 4294967295 is no user or group id");
+        var seen = new List<string>();
+        foreach (var limit in process.Rlimits ?? [])
+        {
+            if (seen.Contains(limit.Type ?? ""))
+                throw new RuntimeException($"process.rlimits: {limit.Type} is given twice");
+            seen.Add(limit.Type ?? "");
+            if (limit.Soft > limit.Hard)
+                throw new RuntimeException($"process.rlimits: {limit.Type}: the soft limit {limit.Soft} is above the hard one, {limit.Hard}");
+        }
+    }
+
+    private static void RefuseNul(string text, string member)
+    {
+        if (text.Contains('\0'))
+            throw new RuntimeException($"{member}: a NUL character in {Words.Quote(text.Replace("\0", "\\0"))}");
+    }
+
+    private static void ValidateUserNamespace(Conman.Oci.RuntimeSpec.Linux linux, Namespaces present)
+    {
+        var mapped = linux.UidMappings is { Count: > 0 } || linux.GidMappings is { Count: > 0 };
+        var user = linux.Namespaces!.Find(n => n.Type == "user");
+        if (user is null && mapped)
+            throw new RuntimeException("linux.uidMappings: User namespace mappings specified, but USER namespace isn't enabled in the config");
+        if (user is not null && string.IsNullOrEmpty(user.Path))
+        {
+            if (linux.UidMappings is not { Count: > 0 })
+                throw new RuntimeException("linux.uidMappings: User namespaces enabled, but no uid mappings found");
+            if (linux.GidMappings is not { Count: > 0 })
+                throw new RuntimeException("linux.gidMappings: User namespaces enabled, but no gid mappings found");
+        }
+    }
+
+    // A sysctl that no namespace keeps to the container would change the host.
+    private static void ValidateSysctl(string name, Namespaces present)
+    {
+        var dotted = name.Replace('/', '.');
+        if (name.Contains("..", StringComparison.Ordinal) || name.StartsWith('/'))
+            throw new RuntimeException($"linux.sysctl: {Words.Quote(name)} is no name of a sysctl");
+        var needed = dotted switch
+        {
+            "kernel.msgmax" or "kernel.msgmnb" or "kernel.msgmni" or "kernel.sem" or "kernel.shmall" or "kernel.shmmax" or "kernel.shmmni"
+                or "kernel.shm_rmid_forced" => Namespaces.Ipc,
+            "kernel.domainname" => Namespaces.Uts,
+            "kernel.hostname" => RuntimeException.Throw<Namespaces>("linux.sysctl: kernel.hostname is not allowed: use hostname"),
+            _ when dotted.StartsWith("fs.mqueue.", StringComparison.Ordinal) => Namespaces.Ipc,
+            _ when dotted.StartsWith("net.", StringComparison.Ordinal) => Namespaces.Network,
+            _ when dotted.StartsWith("user.", StringComparison.Ordinal) => Namespaces.User,
+            _ => RuntimeException.Throw<Namespaces>($"sysctl {Words.Quote(name)} is not in a separate kernel namespace"),
+        };
+        if ((present & needed) == 0)
+            throw new RuntimeException($"sysctl {Words.Quote(name)} is not allowed in the hosts {Words.Namespace(needed)} namespace");
+    }
+}

@@ -1,0 +1,111 @@
+// A container's folder below --root: it is made first and removed last, so that whatever exists in between has an owner.
+//
+//   <root>/<id>/cgroup       a link to the cgroup's folder, made before the cgroup: what `delete` must remove, though all else is lost
+//   <root>/<id>/config.json  the spec as it was when the container was created
+//   <root>/<id>/start        a socket: who sends a byte starts the container; while init waits, it can be connected to
+//   <root>/<id>/state.json   the record; written once the process exists
+
+using Conman.Linux;
+
+namespace Conman.Runtime.Containers;
+
+/// <summary>The folder of one container, open and perhaps locked. All of it lives in /run: nothing here needs to outlast a boot.</summary>
+internal sealed class ContainerFolder : IDisposable
+{
+    private const string CgroupLink = "cgroup", SpecFile = "config.json", RecordFile = "state.json";
+    public const string StartSocket = "start";
+
+    private ContainerFolder(string root, string id, FileDescriptor descriptor) => (Root, Id, Descriptor) = (root, id, descriptor);
+
+    public string Root { get; }
+    public string Id { get; }
+    public FileDescriptor Descriptor { get; }
+
+    public void Dispose() => Descriptor.Dispose();
+
+    /// <summary>Makes a new folder: the name is ours, or the id is taken.</summary>
+    public static ContainerFolder Create(string root, string id)
+    {
+        ContainerIds.Validate(id);
+        var path = $"{root}/{id}";
+        var errno = Files.TryMakeDirectory(path, 0x1c0 /* 0700 */);
+        if (errno == Errno.ENOENT)
+        {
+            Files.MakeDirectories(root, 0x1c0);
+            errno = Files.TryMakeDirectory(path, 0x1c0);
+        }
+        if (errno == Errno.EEXIST)
+            throw new RuntimeException($"container with given ID already exists: {id}");
+        if (errno != 0)
+            throw new RuntimeException($"cannot make {path}: {LinuxException.Describe(errno)}");
+        var folder = new ContainerFolder(root, id, Files.Open(path, OpenFlags.ReadOnly | Files.Directory));
+        folder.Lock();
+        return folder;
+    }
+
+    /// <summary>Opens an existing folder; null if there is no such container.</summary>
+    public static ContainerFolder? TryOpen(string root, string id)
+    {
+        ContainerIds.Validate(id);
+        var descriptor = Files.TryOpen($"{root}/{id}", OpenFlags.ReadOnly | Files.Directory, out var errno);
+        if (descriptor is not null)
+            return new ContainerFolder(root, id, descriptor);
+        return errno is Errno.ENOENT or Errno.ENOTDIR ? null : throw new RuntimeException($"cannot open {root}/{id}: {LinuxException.Describe(errno)}");
+    }
+
+    /// <summary>Waits until no other command works on this container. The lock goes with the descriptor, so it dies with its holder.</summary>
+    public void Lock() => Files.Lock(Descriptor, wait: true, $"{Root}/{Id}");
+
+    /// <summary>Takes the lock if nobody has it.</summary>
+    public bool TryLock() => Files.Lock(Descriptor, wait: false, $"{Root}/{Id}");
+
+    public string? Cgroup
+    {
+        get => Files.TryReadLink(CgroupLink, Descriptor.Number);
+        set
+        {
+            var errno = Files.TrySymlink(value!, CgroupLink, Descriptor.Number);
+            if (errno != 0)
+                throw new RuntimeException($"cannot record the cgroup of {Id}: {LinuxException.Describe(errno)}");
+        }
+    }
+
+    public void WriteSpec(ReadOnlySpan<byte> json) => Files.Replace(Descriptor.Number, SpecFile, json);
+
+    public byte[]? TryReadSpec() => TryReadFile(SpecFile);
+
+    public void WriteRecord(ReadOnlySpan<byte> json) => Files.Replace(Descriptor.Number, RecordFile, json);
+
+    public byte[]? TryReadRecord() => TryReadFile(RecordFile);
+
+    /// <summary>Removes the folder with what is in it. The record goes first: without it there is nothing to start or to signal.</summary>
+    public void Remove()
+    {
+        Files.TryUnlink(RecordFile, Descriptor.Number);
+        foreach (var name in Files.List(Descriptor, Id))
+            Files.TryUnlink(name, Descriptor.Number);
+        var errno = Files.TryRemoveDirectory($"{Root}/{Id}");
+        if (errno is not (0 or Errno.ENOENT))
+            throw new RuntimeException($"cannot remove {Root}/{Id}: {LinuxException.Describe(errno)}");
+    }
+
+    private byte[]? TryReadFile(string name)
+    {
+        using var file = Files.TryOpen(name, OpenFlags.ReadOnly, out _, Descriptor.Number);
+        return file is null ? null : Files.ReadAll(file, name);
+    }
+}
+
+/// <summary>What may be an id.</summary>
+internal static class ContainerIds
+{
+    /// <summary>Letters, digits, <c>_ + - .</c>, at most 255 (the name of a folder).</summary>
+    public static void Validate(string id)
+    {
+        var valid = id.Length is > 0 and <= 255 && id is not ("." or "..");
+        foreach (var c in id)
+            valid &= char.IsAsciiLetterOrDigit(c) || c is '_' or '+' or '-' or '.';
+        if (!valid)
+            throw new RuntimeException($"invalid container ID format: \"{id}\"");
+    }
+}

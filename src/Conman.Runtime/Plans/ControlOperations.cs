@@ -1,0 +1,113 @@
+// Where the new process stops, goes on, and changes namespaces.
+
+using Conman.Linux;
+
+namespace Conman.Runtime.Plans;
+
+/// <summary>The points at which the new process waits for the runtime.</summary>
+public enum SyncPoint
+{
+    /// <summary>In its new user namespace, which needs id maps.</summary>
+    IdMaps,
+
+    /// <summary>In its new time namespace, which needs offsets.</summary>
+    TimeOffsets,
+
+    /// <summary>Everything is mounted, the host is still visible: hooks run.</summary>
+    Hooks,
+
+    /// <summary>Done but for the program.</summary>
+    Ready,
+}
+
+/// <summary>Reports a point and waits until the runtime has done its part.</summary>
+public sealed record Sync(SyncPoint Point) : Operation
+{
+    public override string Describe() => Point switch
+    {
+        SyncPoint.IdMaps => "wait until the runtime has written the id maps of the user namespace",
+        SyncPoint.TimeOffsets => "wait until the runtime has written the clock offsets of the time namespace",
+        SyncPoint.Hooks => "wait until the runtime has run the prestart, createRuntime and createContainer hooks",
+        _ => "tell the runtime that the container is created, and wait until it has been recorded",
+    };
+
+    internal override void Encode(PlanEncoder encoder) => encoder.Add(PlanCode.Sync);
+}
+
+/// <summary>Waits until the runtime has recorded the container, without telling it anything.</summary>
+public sealed record Gate : Operation
+{
+    public override string Describe() => "wait until the runtime has recorded the container";
+
+    internal override void Encode(PlanEncoder encoder) => encoder.Add(PlanCode.Gate);
+}
+
+/// <summary>Waits for <c>start</c>.</summary>
+public sealed record AwaitStart(HostHandle Listener) : Operation
+{
+    public override string Describe() => "wait for start";
+
+    internal override void Encode(PlanEncoder encoder) => encoder.Add(PlanCode.Await, Listener.Descriptor);
+}
+
+/// <summary>Goes on as a new process, a sibling, in new namespaces.</summary>
+public sealed record ContinueIn(Namespaces New) : Operation
+{
+    public override string Describe() => New == 0 ? "go on as a new process" : $"go on as a new process in new {Words.List(New)} namespaces";
+
+    internal override void Encode(PlanEncoder encoder) => encoder.Add(PlanCode.Fork, x0: (ulong)New);
+}
+
+/// <summary>setns(2).</summary>
+public sealed record JoinNamespace(HostNamespace Namespace) : Operation
+{
+    public override string Describe() => $"join the {Words.Namespace(Namespace.Type)} namespace {Namespace.Path}";
+
+    internal override void Encode(PlanEncoder encoder) =>
+        encoder.Call(SyscallNumbers.setns, (ulong)Namespace.Descriptor, (ulong)Namespace.Type);
+}
+
+/// <summary>unshare(2) of a namespace that a process can only enter by itself.</summary>
+public sealed record NewNamespace(Namespaces Type) : Operation
+{
+    public override string Describe() => $"enter a new {Words.Namespace(Type)} namespace";
+
+    internal override void Encode(PlanEncoder encoder) => encoder.Call(SyscallNumbers.unshare, (ulong)Type);
+}
+
+/// <summary>Enters the time namespace made before, now that its clocks are set: only then may a process be in it (time_namespaces(7)).</summary>
+public sealed record EnterTimeNamespace : Operation
+{
+    public override string Describe() => "enter the new time namespace";
+
+    internal override void Encode(PlanEncoder encoder) =>
+        encoder.Add(PlanCode.Join, (int)Namespaces.Time, texts: "/proc/self/ns/time_for_children");
+}
+
+/// <summary>Takes root's ids of a user namespace, all of them, as its first process must.</summary>
+public sealed record BecomeRoot : Operation
+{
+    public override string Describe() => "become root of the user namespace";
+
+    internal override void Encode(PlanEncoder encoder)
+    {
+        encoder.Call(SyscallNumbers.setresgid);
+        encoder.Call(SyscallNumbers.setresuid);
+    }
+}
+
+/// <summary>setsid(2).</summary>
+public sealed record NewSession : Operation
+{
+    public override string Describe() => "begin a new session";
+
+    internal override void Encode(PlanEncoder encoder) => encoder.Call(SyscallNumbers.setsid, forgive: Errno.EPERM);
+}
+
+/// <summary>prctl(PR_SET_DUMPABLE, 0): a process of the container that sees this one must not reach into it.</summary>
+public sealed record HideFromContainer : Operation
+{
+    public override string Describe() => "be out of reach of the container's processes (not dumpable)";
+
+    internal override void Encode(PlanEncoder encoder) => encoder.Call(SyscallNumbers.prctl, 4 /* PR_SET_DUMPABLE */);
+}

@@ -1,0 +1,174 @@
+// What the new process does to the file system that it will live in. Every path is resolved inside the container's root, by the kernel.
+
+using Conman.Linux;
+
+namespace Conman.Runtime.Plans;
+
+/// <summary>Stops mounts from travelling between the new mount namespace and the host's.</summary>
+public sealed record LeaveHostMounts(Propagation Propagation) : Operation
+{
+    public override string Describe() => $"keep mounts from reaching the host (/ becomes {Words.Propagation(Propagation, true)})";
+
+    internal override void Encode(PlanEncoder encoder) => SetPropagation.Encode(encoder, Propagation, true);
+}
+
+/// <summary>Puts the root file system's tree into the mount namespace, over the host's root, where only this process can reach it.</summary>
+public sealed record PlaceRoot(HostTree Tree) : Operation
+{
+    public override string Describe() => $"put the root file system {Tree.Path} in place";
+
+    internal override void Encode(PlanEncoder encoder) =>
+        encoder.CallWith("\0/\0"u8, SyscallNumbers.move_mount, 0b1010, (ulong)Tree.Descriptor, 0, unchecked((ulong)Files.CurrentDirectory), 1, 4 /* MOVE_MOUNT_F_EMPTY_PATH */);
+}
+
+/// <summary>Makes a new file system and mounts it.</summary>
+public sealed record MountFileSystem(string Type, string Path, MountAttributes Attributes) : Operation
+{
+    /// <summary>Option and value in turn; an empty value is a flag.</summary>
+    public IReadOnlyList<string> Options { get; init; } = [];
+    public Propagation Propagation { get; init; }
+    internal Destination Destination { get; init; } = Destination.Directory;
+
+    public override string Describe()
+    {
+        var options = "";
+        for (var i = 0; i + 1 < Options.Count; i += 2)
+            options += (i == 0 ? "" : ", ") + Options[i] + (Options[i + 1].Length == 0 ? "" : "=" + Options[i + 1]);
+        return $"mount {Type} on {Path}{Words.InParentheses(Words.Attributes(Attributes), options, Words.Propagation(Propagation, false))}";
+    }
+
+    public override string Failure(int errno, string kernelWords) =>
+        errno == Errno.ELOOP && (Destination & Destination.NoFollow) != 0
+            ? $"cannot mount {Type} on {Path}: must be mounted on ordinary directory"
+            : errno == Errno.ENODEV ? $"cannot mount {Type} on {Path}: no such file system: {LinuxException.Describe(errno)}" : base.Failure(errno, kernelWords);
+
+    internal override void Encode(PlanEncoder encoder) =>
+        encoder.AddTexts(PlanCode.Mount, 0, 0, (ulong)Attributes, (ulong)Propagation, (ulong)Destination, [Path, Type], Options);
+}
+
+/// <summary>Puts a prepared tree in its place.</summary>
+public sealed record BindTree(HostTree Tree, string Path) : Operation
+{
+    internal Destination Destination { get; init; }
+
+    public override string Describe() => $"mount {Tree.Path} on {Path}" + Words.InParentheses(
+        Tree.Recursive ? "rbind" : "bind", Words.Attributes(Tree.Set), Words.Attributes(Tree.SetRecursive, true),
+        Words.Propagation(Tree.Propagation, Tree.Recursive), Words.Propagation(Tree.Then, Tree.ThenRecursive));
+
+    public override string Failure(int errno, string kernelWords) => errno == Errno.EPERM && (Destination & Destination.OnProc) == 0
+        ? $"cannot {Describe()}: {Path} lies on a procfs"
+        : base.Failure(errno, kernelWords);
+
+    internal override void Encode(PlanEncoder encoder) => encoder.Add(
+        PlanCode.Attach, Tree.Descriptor, x2: (ulong)(Destination | (Tree.IsDirectory ? Destination.Directory : Destination.File)), texts: Path);
+}
+
+/// <summary>Makes a directory and what is missing above it.</summary>
+public sealed record MakeDirectory(string Path, uint Mode) : Operation
+{
+    public override string Describe() => $"make sure that {Path} is there";
+
+    internal override void Encode(PlanEncoder encoder) => encoder.Add(PlanCode.Directory, x0: Mode, texts: Path);
+}
+
+/// <summary>mknod(2); what is there already stays.</summary>
+public sealed record MakeNode(string Path, char Type, uint Major, uint Minor, uint Mode, uint Uid, uint Gid) : Operation
+{
+    public override string Describe() =>
+        Type == 'p' ? $"make the fifo {Path} (mode {Words.Octal(Mode)})" : $"make the device {Path} ({Type} {Major}:{Minor}, mode {Words.Octal(Mode)})";
+
+    internal override void Encode(PlanEncoder encoder)
+    {
+        var type = Type switch { 'b' => FileType.BlockDevice, 'p' => FileType.Fifo, _ => FileType.CharacterDevice };
+        // dev_t of the kernel: 12 bits of major between two parts of the minor (makedev(3))
+        var device = (Minor & 0xff) | ((ulong)(Major & 0xfff) << 8) | ((ulong)(Minor & ~0xffu) << 12);
+        encoder.Add(PlanCode.Node, (int)Uid, (int)Gid, x0: (ulong)type | (Mode & 0xfffu), x1: device, texts: Path);
+    }
+}
+
+/// <summary>symlink(2); what is there already stays.</summary>
+public sealed record MakeLink(string Path, string Target) : Operation
+{
+    public override string Describe() => $"link {Path} to {Target}";
+
+    internal override void Encode(PlanEncoder encoder) => encoder.Add(PlanCode.Symlink, texts: [Path, Target]);
+}
+
+/// <summary>Covers a path so that nothing of it can be read: a folder with an empty one, a file with the null device.</summary>
+public sealed record MaskPath(string Path, EmptyDirectory Directory, NullDevice Null) : Operation
+{
+    public override string Describe() => $"mask {Path}";
+
+    internal override void Encode(PlanEncoder encoder) => encoder.Add(PlanCode.Mask, Directory.Descriptor, Null.Descriptor, texts: Path);
+}
+
+/// <summary>Makes a path and all below it read-only.</summary>
+public sealed record MakeReadOnly(string Path) : Operation
+{
+    public override string Describe() => $"make {Path} read-only";
+
+    internal override void Encode(PlanEncoder encoder) => encoder.Add(PlanCode.ReadOnly, texts: Path);
+}
+
+/// <summary>Writes a setting of the kernel through the host's own procfs.</summary>
+public sealed record WriteSetting(HostProc Proc, string File, string Value, string Words) : Operation
+{
+    public override string Describe() => Words;
+
+    internal override void Encode(PlanEncoder encoder) => encoder.Add(PlanCode.Write, Proc.Descriptor, texts: [File, Value]);
+}
+
+/// <summary>Makes the root file system the root of everything, and lets go of the host's.</summary>
+public sealed record PivotRoot(HostTree Root, bool MoveOnly) : Operation
+{
+    public override string Describe() => MoveOnly
+        ? "make it the root by chroot (no pivot): the host's mounts stay below it"
+        : "make it the root (pivot_root), and let go of the host's file systems";
+
+    internal override void Encode(PlanEncoder encoder)
+    {
+        encoder.Call(SyscallNumbers.fchdir, (ulong)Root.Descriptor);
+        if (MoveOnly)
+        {
+            encoder.CallWith(".\0"u8, SyscallNumbers.chroot, 1);
+        }
+        else
+        {
+            encoder.CallWith(".\0"u8, SyscallNumbers.pivot_root, 3);
+            // The old root now lies on top of the new one, at the same place. A shared mount must not carry its end to the host.
+            SetPropagation.Encode(encoder, Propagation.Slave, true, ".");
+            encoder.CallWith(".\0"u8, SyscallNumbers.umount2, 1, 0, 2 /* MNT_DETACH */);
+        }
+        encoder.CallWith("/\0"u8, SyscallNumbers.chdir, 1);
+    }
+}
+
+/// <summary>linux.rootfsPropagation.</summary>
+public sealed record SetRootPropagation(Propagation Propagation, bool Recursive) : Operation
+{
+    public override string Describe() => $"make / {Words.Propagation(Propagation, Recursive)}";
+
+    internal override void Encode(PlanEncoder encoder) => SetPropagation.Encode(encoder, Propagation, Recursive);
+}
+
+/// <summary>root.readonly.</summary>
+public sealed record MakeRootReadOnly : Operation
+{
+    public override string Describe() => "make / read-only";
+
+    internal override void Encode(PlanEncoder encoder) => SetPropagation.Encode(encoder, Propagation.Unchanged, false, "/", MountAttributes.ReadOnly);
+}
+
+internal static class SetPropagation
+{
+    /// <summary>mount_setattr(2) on a path of the new process.</summary>
+    public static void Encode(PlanEncoder encoder, Propagation propagation, bool recursive, string path = "/", MountAttributes set = MountAttributes.None)
+    {
+        Span<byte> bytes = stackalloc byte[40];
+        bytes.Clear();
+        System.Buffers.Binary.BinaryPrimitives.WriteUInt64LittleEndian(bytes, (ulong)set);
+        System.Buffers.Binary.BinaryPrimitives.WriteUInt64LittleEndian(bytes[16..], (ulong)propagation);
+        bytes[32] = (byte)path[0];
+        encoder.CallWith(bytes, SyscallNumbers.mount_setattr, 0b1010, unchecked((ulong)Files.CurrentDirectory), 32, recursive ? 0x8000ul : 0, 0, 32);
+    }
+}

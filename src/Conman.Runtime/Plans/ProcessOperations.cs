@@ -1,0 +1,208 @@
+// What the new process becomes: its names, limits, ids, capabilities, filter, and at last the program.
+
+using System.Buffers.Binary;
+using System.Text;
+using Conman.Linux;
+
+namespace Conman.Runtime.Plans;
+
+/// <summary>sethostname(2) or setdomainname(2).</summary>
+public sealed record SetName(string Name, bool Domain) : Operation
+{
+    public override string Describe() => $"set the {(Domain ? "domain name" : "host name")} to {Name}";
+
+    internal override void Encode(PlanEncoder encoder) => encoder.CallWith(
+        Encoding.UTF8.GetBytes(Name), Domain ? SyscallNumbers.setdomainname : SyscallNumbers.sethostname, 1, 0, (ulong)Encoding.UTF8.GetByteCount(Name));
+}
+
+/// <summary>Brings up the loopback interface of a new network namespace.</summary>
+public sealed record LoopbackUp : Operation
+{
+    public override string Describe() => "bring up the loopback interface";
+
+    internal override void Encode(PlanEncoder encoder) => encoder.Add(PlanCode.Loopback);
+}
+
+/// <summary>keyctl(KEYCTL_JOIN_SESSION_KEYRING): the host's session keys stay with the host.</summary>
+public sealed record NewKeyring(string Name) : Operation
+{
+    public override string Describe() => $"take a new session keyring {Name}";
+
+    internal override void Encode(PlanEncoder encoder) =>
+        encoder.CallWith(Encoding.UTF8.GetBytes(Name + "\0"), SyscallNumbers.keyctl, 2, 1 /* KEYCTL_JOIN_SESSION_KEYRING */, 0, forgive: Errno.ENOSYS);
+}
+
+/// <summary>Opens a terminal of the container's devpts; the master goes to whoever listens.</summary>
+public sealed record OpenConsole(HostHandle Receiver, bool Bind, uint Rows, uint Columns, uint Uid) : Operation
+{
+    public override string Describe() => "open a terminal" + (Bind ? ", put it on /dev/console" : "") + ", and send its master to the console socket"
+        + (Rows != 0 || Columns != 0 ? $" ({Rows} rows, {Columns} columns)" : "");
+
+    internal override void Encode(PlanEncoder encoder) =>
+        encoder.Add(PlanCode.Console, Receiver.Descriptor, Bind ? 1 : 0, (int)Rows, (int)Columns, x0: Uid);
+}
+
+/// <summary>Makes the terminal standard input, output and error, and the controlling one.</summary>
+public sealed record TakeTerminal : Operation
+{
+    public override string Describe() => "make the terminal standard input, output and error";
+
+    internal override void Encode(PlanEncoder encoder) => encoder.Add(PlanCode.Terminal);
+}
+
+/// <summary>prlimit(2) on itself.</summary>
+public sealed record SetLimit(string Name, int Resource, ulong Soft, ulong Hard) : Operation
+{
+    public override string Describe() => $"set the limit {Name} to {Number(Soft)} (hard {Number(Hard)})";
+
+    internal override void Encode(PlanEncoder encoder)
+    {
+        Span<byte> limits = stackalloc byte[16];
+        BinaryPrimitives.WriteUInt64LittleEndian(limits, Soft);
+        BinaryPrimitives.WriteUInt64LittleEndian(limits[8..], Hard);
+        encoder.CallWith(limits, SyscallNumbers.prlimit64, 0b100, 0, (ulong)Resource);
+    }
+
+    private static string Number(ulong limit) => limit == ulong.MaxValue ? "unlimited" : limit.ToString();
+}
+
+/// <summary>umask(2).</summary>
+public sealed record SetUmask(uint Mask) : Operation
+{
+    public override string Describe() => $"set the umask to {Words.Octal(Mask)}";
+
+    internal override void Encode(PlanEncoder encoder) => encoder.Call(SyscallNumbers.umask, Mask);
+}
+
+/// <summary>Drops from the bounding set what the container may never gain.</summary>
+public sealed record BoundCapabilities(ulong Kept) : Operation
+{
+    public override string Describe() => $"bound the capabilities to {CapabilityNames.List(Kept)}";
+
+    internal override void Encode(PlanEncoder encoder) => encoder.Add(PlanCode.Bound, x0: Kept);
+}
+
+/// <summary>The user, the group and the additional groups. Capabilities are kept across the change, to be set exactly afterwards.</summary>
+public sealed record BecomeUser(uint Uid, uint Gid, IReadOnlyList<uint> Groups, bool SetGroups) : Operation
+{
+    public override string Describe() =>
+        $"become user {Uid}, group {Gid}" + (Groups.Count == 0 ? "" : $", additional groups {string.Join(", ", Groups)}");
+
+    internal override void Encode(PlanEncoder encoder)
+    {
+        encoder.Call(SyscallNumbers.prctl, 8 /* PR_SET_KEEPCAPS */, 1);
+        if (SetGroups)
+        {
+            Span<byte> groups = Groups.Count <= 256 ? stackalloc byte[Groups.Count * 4] : new byte[Groups.Count * 4];
+            for (var i = 0; i < Groups.Count; i++)
+                BinaryPrimitives.WriteUInt32LittleEndian(groups[(i * 4)..], Groups[i]);
+            encoder.CallWith(groups, SyscallNumbers.setgroups, 0b10, (ulong)Groups.Count);
+        }
+        encoder.Call(SyscallNumbers.setresgid, Gid, Gid, Gid);
+        encoder.Call(SyscallNumbers.setresuid, Uid, Uid, Uid);
+        encoder.Call(SyscallNumbers.prctl, 8 /* PR_SET_KEEPCAPS */, 0);
+    }
+}
+
+/// <summary>capset(2), then the ambient set.</summary>
+public sealed record SetCapabilities(ulong Effective, ulong Permitted, ulong Inheritable, ulong Ambient) : Operation
+{
+    public override string Describe()
+    {
+        var text = $"set the capabilities: effective {CapabilityNames.List(Effective)}";
+        if (Permitted != Effective)
+            text += $"; permitted {CapabilityNames.List(Permitted)}";
+        if (Inheritable != 0)
+            text += $"; inheritable {CapabilityNames.List(Inheritable)}";
+        if (Ambient != 0)
+            text += $"; ambient {CapabilityNames.List(Ambient)}";
+        return text;
+    }
+
+    internal override void Encode(PlanEncoder encoder)
+    {
+        Span<byte> data = stackalloc byte[32];
+        data.Clear();
+        BinaryPrimitives.WriteUInt32LittleEndian(data, 0x20080522); // _LINUX_CAPABILITY_VERSION_3; then pid 0: this thread
+        for (var half = 0; half < 2; half++)
+        {
+            BinaryPrimitives.WriteUInt32LittleEndian(data[(8 + (half * 12))..], (uint)(Effective >> (half * 32)));
+            BinaryPrimitives.WriteUInt32LittleEndian(data[(12 + (half * 12))..], (uint)(Permitted >> (half * 32)));
+            BinaryPrimitives.WriteUInt32LittleEndian(data[(16 + (half * 12))..], (uint)(Inheritable >> (half * 32)));
+        }
+        encoder.CallWith(data, SyscallNumbers.capset, 0b11, 0, 8);
+        for (var capability = 0; capability < 64; capability++)
+        {
+            if ((Ambient >> capability & 1) != 0)
+                encoder.Call(SyscallNumbers.prctl, 47 /* PR_CAP_AMBIENT */, 2 /* RAISE */, (ulong)capability);
+        }
+    }
+}
+
+/// <summary>prctl(PR_SET_NO_NEW_PRIVS).</summary>
+public sealed record NoNewPrivileges : Operation
+{
+    public override string Describe() => "gain no privileges by executing a program, ever (no_new_privs)";
+
+    internal override void Encode(PlanEncoder encoder) => encoder.Call(SyscallNumbers.prctl, 38 /* PR_SET_NO_NEW_PRIVS */, 1);
+}
+
+/// <summary>seccomp(SECCOMP_SET_MODE_FILTER).</summary>
+public sealed record LoadFilter(byte[] Program, uint Flags) : Operation
+{
+    public override string Describe() => $"load the system call filter ({Program.Length / 8} instructions)";
+
+    internal override void Encode(PlanEncoder encoder) => encoder.AddBytes(PlanCode.Seccomp, Flags, (ulong)(Program.Length / 8), Program);
+}
+
+/// <summary>chdir(2), and a check that the directory lies in the root.</summary>
+public sealed record ChangeDirectory(string Path) : Operation
+{
+    public override string Describe() => $"change to the directory {Path}";
+
+    public override string Failure(int errno, string kernelWords) => $"cannot chdir to cwd ({Words.Quote(Path)}) set in config.json: {LinuxException.Describe(errno)}";
+
+    internal override void Encode(PlanEncoder encoder) => encoder.Add(PlanCode.Chdir, texts: Path);
+}
+
+/// <summary>Looks for the program as execvp(3) does.</summary>
+public sealed record FindProgram(string Name, IReadOnlyList<string> Candidates, bool OnPath) : Operation
+{
+    public override string Describe() => $"find {Words.Quote(Name)}" + (OnPath ? " in $PATH" : "");
+
+    public override string Failure(int errno, string kernelWords) => errno switch
+    {
+        Errno.ENOENT when OnPath => $"exec: \"{Name}\": executable file not found in $PATH",
+        Errno.ENOENT or Errno.ENOTDIR => $"exec: \"{Name}\": stat {Name}: no such file or directory",
+        Errno.EISDIR => $"exec: \"{Name}\": is a directory",
+        Errno.EACCES => $"exec: \"{Name}\": permission denied",
+        _ => $"exec: \"{Name}\": {LinuxException.Describe(errno)}",
+    };
+
+    internal override void Encode(PlanEncoder encoder) => encoder.AddTexts(PlanCode.Find, Candidates.Count, 0, 0, 0, 0, Candidates);
+}
+
+/// <summary>Marks every descriptor but the given first ones to be closed when the program is executed (close_range(2)).</summary>
+public sealed record CloseDescriptors(int First) : Operation
+{
+    public override string Describe() => $"let no descriptor from {First} on reach the program";
+
+    internal override void Encode(PlanEncoder encoder) => encoder.Call(SyscallNumbers.close_range, (ulong)First, uint.MaxValue, 4 /* CLOEXEC */);
+}
+
+/// <summary>execve(2).</summary>
+public sealed record Execute(IReadOnlyList<string> Arguments, IReadOnlyList<string> Environment) : Operation
+{
+    public override string Describe()
+    {
+        var line = "";
+        foreach (var argument in Arguments)
+            line += " " + Words.Quote(argument);
+        return $"execute{line}";
+    }
+
+    public override string Failure(int errno, string kernelWords) => $"exec {Arguments[0]}: {LinuxException.Describe(errno).ToLowerInvariant()}";
+
+    internal override void Encode(PlanEncoder encoder) =>
+        encoder.AddTexts(PlanCode.Exec, Arguments.Count, Environment.Count, 0, 0, 0, Arguments, Environment);
+}
