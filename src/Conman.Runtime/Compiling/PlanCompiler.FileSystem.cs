@@ -8,7 +8,7 @@ namespace Conman.Runtime.Compiling;
 
 public sealed partial class PlanCompiler
 {
-    private void BuildFileSystem(RuntimeSocket? console)
+    private void BuildFileSystem(RuntimeDescriptor? console)
     {
         var (propagation, _) = RootPropagation(_linux.RootfsPropagation is { Length: > 0 } text ? text : "rslave");
         var shared = propagation == Propagation.Shared;

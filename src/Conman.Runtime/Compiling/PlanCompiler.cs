@@ -18,10 +18,10 @@ public sealed class CompiledSpec
     public HostNamespace? PidNamespace { get; init; }
 
     /// <summary>The socket on which the container waits for start; null if it does not wait.</summary>
-    public RuntimeSocket? StartListener { get; init; }
+    public RuntimeDescriptor? StartListener { get; init; }
 
     /// <summary>The socket that gets the terminal's master; null if there is no terminal.</summary>
-    public RuntimeSocket? ConsoleReceiver { get; init; }
+    public RuntimeDescriptor? ConsoleReceiver { get; init; }
 
     public List<string> Warnings { get; init; } = [];
 }
@@ -57,8 +57,8 @@ public sealed partial class PlanCompiler
 
     private CompiledSpec Compile()
     {
-        var console = _process.Terminal ? new RuntimeSocket("the console socket") : null;
-        var listener = _options.AwaitStart ? new RuntimeSocket("the socket on which start is awaited") : null;
+        var console = _process.Terminal ? new RuntimeDescriptor("the console socket") : null;
+        var listener = _options.AwaitStart ? new RuntimeDescriptor("the socket on which start is awaited") : null;
         if (console is not null)
             _plan.Prepare(console);
         if (listener is not null)
@@ -67,9 +67,8 @@ public sealed partial class PlanCompiler
         SortNamespaces();
         var pid = EnterNamespaces();
         BuildFileSystem(console);
-        _plan.Add(new Sync(SyncPoint.Hooks));
-        if (!HasEarlyHooks)
-            _plan.Operations.RemoveAt(_plan.Operations.Count - 1);
+        if (HasEarlyHooks)
+            _plan.Add(new Sync(SyncPoint.Hooks));
         CutOff();
         BecomeProcess(console is not null);
         if (listener is not null)
@@ -124,8 +123,7 @@ public sealed partial class PlanCompiler
                 _plan.Add(new JoinNamespace(ns));
             _plan.Add(new ContinueIn(_new & ~ByUnshare));
             _plan.Add(new NewSession());
-            if (_newUser)
-                _plan.Add(new Sync(SyncPoint.IdMaps));
+            _plan.Add(new Sync(_newUser ? SyncPoint.IdMaps : SyncPoint.Reborn));
             _plan.Add(new BecomeRoot());
         }
         else

@@ -10,6 +10,9 @@ public enum SyncPoint
     /// <summary>In its new user namespace, which needs id maps.</summary>
     IdMaps,
 
+    /// <summary>A new process has gone on in place of the first.</summary>
+    Reborn,
+
     /// <summary>In its new time namespace, which needs offsets.</summary>
     TimeOffsets,
 
@@ -26,6 +29,7 @@ public sealed record Sync(SyncPoint Point) : Operation
     public override string Describe() => Point switch
     {
         SyncPoint.IdMaps => "wait until the runtime has written the id maps of the user namespace",
+        SyncPoint.Reborn => "wait until the runtime knows this process",
         SyncPoint.TimeOffsets => "wait until the runtime has written the clock offsets of the time namespace",
         SyncPoint.Hooks => "wait until the runtime has run the prestart, createRuntime and createContainer hooks",
         _ => "tell the runtime that the container is created, and wait until it has been recorded",
@@ -65,6 +69,14 @@ public sealed record JoinNamespace(HostNamespace Namespace) : Operation
 
     internal override void Encode(PlanEncoder encoder) =>
         encoder.Call(SyscallNumbers.setns, (ulong)Namespace.Descriptor, (ulong)Namespace.Type);
+}
+
+/// <summary>setns(2) with a pidfd: into the namespaces of a running process, all at once.</summary>
+public sealed record JoinProcess(HostHandle Process, Namespaces Types) : Operation
+{
+    public override string Describe() => $"join the {Words.List(Types)} namespaces of {Process.Describe()}";
+
+    internal override void Encode(PlanEncoder encoder) => encoder.Call(SyscallNumbers.setns, (ulong)Process.Descriptor, (ulong)Types);
 }
 
 /// <summary>unshare(2) of a namespace that a process can only enter by itself.</summary>

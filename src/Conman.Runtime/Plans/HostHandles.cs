@@ -67,8 +67,8 @@ public sealed class HostNamespace(string path, Namespaces type) : HostHandle
     public override string Describe() => $"the {Words.Namespace(Type)} namespace {Path}";
 }
 
-/// <summary>A socket that the runtime has made for this start.</summary>
-public sealed class RuntimeSocket(string purpose) : HostHandle
+/// <summary>A socket or a pidfd that the runtime opens itself.</summary>
+public sealed class RuntimeDescriptor(string purpose) : HostHandle
 {
     public override string Describe() => purpose;
 }

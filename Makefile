@@ -1,0 +1,75 @@
+# conman: `make run` and `make test` do all the set-up themselves; `make help` lists the rest.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+RID := linux-$(if $(filter aarch64,$(shell uname -m)),arm64,x64)
+OUT := out
+BINARY := $(OUT)/conman
+PREFIX ?= /usr/local
+
+BUILD_PACKAGES := gcc libc6-dev zlib1g-dev binutils
+RUN_PACKAGES := busybox-static
+TEST_PACKAGES := busybox-static runc libseccomp-dev strace iproute2 procps
+
+.PHONY: help build run test bench soak format install uninstall clean setup-build setup-run setup-test
+
+help: ## show this text
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+build: setup-build $(BINARY) ## build the one binary, out/conman
+
+run: setup-run build ## build, and run a first container
+	@bench/first-container $(BINARY)
+
+test: setup-test build ## build, and run every test
+	@tests/run
+
+bench: setup-test build ## compare with crun, runc and the floor, in one run
+	bench/compare
+
+soak: setup-test build ## the tests that take long: the whole kill sweep
+	CONMAN_SOAK=1 tests/run
+
+format: ## put the code into the project's format
+	dotnet format Conman.sln
+
+install: build ## install to $(PREFIX)/bin, with the link conman-runc
+	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/conman
+	ln -sf conman $(DESTDIR)$(PREFIX)/bin/conman-runc
+
+uninstall: ## remove what install installed
+	rm -f $(DESTDIR)$(PREFIX)/bin/conman $(DESTDIR)$(PREFIX)/bin/conman-runc
+
+clean: ## remove everything that was built
+	rm -rf $(OUT)
+
+# One recipe for every list of packages: install what is missing as root, else say what to type.
+define install-packages
+	@missing=$$(for p in $(1); do dpkg-query -W -f '$${db:Status-Status}' $$p 2>/dev/null | grep -qx installed || echo $$p; done); \
+	if [ -n "$$missing" ]; then \
+		if [ "$$(id -u)" = 0 ]; then \
+			echo "installing" $$missing; \
+			{ apt-get install -y -qq $$missing || { apt-get update -qq && apt-get install -y -qq $$missing; }; } >/dev/null 2>$(OUT).apt-errors \
+				|| { cat $(OUT).apt-errors; rm -f $(OUT).apt-errors; exit 1; }; rm -f $(OUT).apt-errors; \
+		else \
+			echo "missing packages; type:  sudo apt-get install" $$missing; exit 1; \
+		fi; \
+	fi
+endef
+
+setup-build:
+	$(call install-packages,$(BUILD_PACKAGES))
+	@command -v dotnet >/dev/null || { echo "missing: the .NET SDK 10 (https://dot.net), with dotnet on PATH"; exit 1; }
+
+setup-run:
+	$(call install-packages,$(RUN_PACKAGES))
+
+setup-test:
+	$(call install-packages,$(TEST_PACKAGES))
+
+SOURCES := $(shell find src native -name '*.cs' -o -name '*.csproj' -o -name '*.[chS]' -o -name Makefile) Directory.Build.props Directory.Packages.props
+
+$(BINARY): $(SOURCES)
+	@$(MAKE) --no-print-directory -C native OUT=$(abspath $(OUT))/native
+	@dotnet publish src/Conman -c Release -r $(RID) -v quiet --nologo
+	@install -m 755 $(OUT)/build/publish/Conman/release_$(RID)/conman $(BINARY)

@@ -1,0 +1,229 @@
+// A container that exists: its record, and the truth about it, which only the kernel knows.
+
+using Conman.Linux;
+using Conman.Oci.RuntimeSpec;
+using Conman.Runtime.Cgroups;
+
+namespace Conman.Runtime.Containers;
+
+/// <summary>runtime-spec runtime.md, "State", and paused.</summary>
+public enum ContainerStatus
+{
+    Creating,
+    Created,
+    Running,
+    Paused,
+    Stopped,
+}
+
+/// <summary>One container below a root folder. Open it, use it, dispose it; nothing about it is cached between commands.</summary>
+public sealed class Container : IDisposable
+{
+    private readonly ContainerFolder _folder;
+
+    private Container(ContainerFolder folder, ContainerRecord? record) => (_folder, Record) = (folder, record);
+
+    /// <summary>The id.</summary>
+    public string Id => _folder.Id;
+
+    /// <summary>Null where a create was killed before it had a process, or the record cannot be read.</summary>
+    public ContainerRecord? Record { get; }
+
+    internal ContainerFolder Folder => _folder;
+
+    public void Dispose() => _folder.Dispose();
+
+    /// <summary>Opens a container.</summary>
+    /// <exception cref="RuntimeException">There is none of that id.</exception>
+    public static Container Open(string root, string id) => TryOpen(root, id) ?? throw new RuntimeException("container does not exist");
+
+    /// <summary>Opens a container, or null.</summary>
+    public static Container? TryOpen(string root, string id)
+    {
+        var folder = ContainerFolder.TryOpen(root, id);
+        return folder is null ? null : new Container(folder, ReadRecord(folder));
+    }
+
+    /// <summary>Every container below a root folder, by id. Folders that hold none are passed over.</summary>
+    public static IEnumerable<Container> All(string root)
+    {
+        using var directory = Files.TryOpen(root, OpenFlags.ReadOnly | Files.Directory, out var errno);
+        if (directory is null)
+        {
+            if (errno != Errno.ENOENT)
+                throw new RuntimeException($"cannot open {root}: {LinuxException.Describe(errno)}");
+            yield break;
+        }
+        var names = Files.List(directory, root);
+        names.Sort(string.CompareOrdinal);
+        foreach (var name in names)
+        {
+            if (TryOpen(root, name) is { } container)
+                yield return container;
+        }
+    }
+
+    // A record that cannot be read is as good as none: the container can still be removed, by its id alone.
+    private static ContainerRecord? ReadRecord(ContainerFolder folder)
+    {
+        try
+        {
+            return folder.TryReadRecord() is { Length: > 0 } json && ContainerRecord.Parse(json) is { Pid: > 0 } record ? record : null;
+        }
+        catch (FormatException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Waits until no other command changes this container; until this object is disposed, none will.</summary>
+    public void Lock() => _folder.Lock();
+
+    /// <summary>A pidfd of the init process; null if it has ended.</summary>
+    public FileDescriptor? TryOpenInit() => Record is null ? null : Processes.TryOpen(Record.Pid, Record.StartTime);
+
+    /// <summary>Asks the kernel.</summary>
+    public ContainerStatus Status
+    {
+        get
+        {
+            if (Record is null)
+                return _folder.TryLock() ? ContainerStatus.Stopped : ContainerStatus.Creating;
+            var (state, started) = Processes.Stat(Record.Pid);
+            if (started != Record.StartTime || state is 'Z' or 'X')
+                return ContainerStatus.Stopped;
+            if (Record.Cgroup is { } cgroup && new CgroupFolder(cgroup).Frozen)
+                return ContainerStatus.Paused;
+            return IsWaitingForStart ? ContainerStatus.Created : ContainerStatus.Running;
+        }
+    }
+
+    // While init waits it accepts connections; one without a byte is only this question.
+    private bool IsWaitingForStart
+    {
+        get
+        {
+            if (!Files.Exists(ContainerFolder.StartSocket, _folder.Descriptor.Number))
+                return false;
+            using var connection = Sockets.TryConnect(_folder.Descriptor, ContainerFolder.StartSocket, out _);
+            return connection is not null;
+        }
+    }
+
+    /// <summary>The state document of runtime-spec, at this moment.</summary>
+    public State State(ContainerStatus? status = null)
+    {
+        var now = status ?? Status;
+        return new State
+        {
+            OciVersion = Record?.OciVersion ?? SpecVersion,
+            Id = Id,
+            Status = Name(now),
+            Pid = now == ContainerStatus.Stopped ? 0 : Record?.Pid ?? 0,
+            Bundle = Record?.Bundle ?? "",
+            Annotations = Record?.Annotations,
+        };
+    }
+
+    /// <summary>The version of runtime-spec that conman implements.</summary>
+    public const string SpecVersion = "1.3.0";
+
+    /// <summary>As runtime-spec writes it.</summary>
+    public static string Name(ContainerStatus status) => status switch
+    {
+        ContainerStatus.Creating => "creating",
+        ContainerStatus.Created => "created",
+        ContainerStatus.Running => "running",
+        ContainerStatus.Paused => "paused",
+        _ => "stopped",
+    };
+
+    /// <summary>The spec that the container was created from; null if it was killed before it had one.</summary>
+    public Spec? TryReadSpec() => _folder.TryReadSpec() is { Length: > 0 } json ? Spec.Parse(json) : null;
+
+    /// <summary>Sends a signal to the init process.</summary>
+    /// <exception cref="RuntimeException">The container is not running.</exception>
+    public void Signal(int signal)
+    {
+        using var init = TryOpenInit();
+        if (init is null || Status == ContainerStatus.Stopped)
+            throw new RuntimeException("container not running");
+        var errno = Processes.TrySignal(init, signal);
+        if (errno == Errno.ESRCH)
+            throw new RuntimeException("container not running");
+        if (errno != 0)
+            throw new RuntimeException($"cannot signal container {Id}: {LinuxException.Describe(errno)}");
+    }
+
+    /// <summary>Starts a container that waits.</summary>
+    public void Start()
+    {
+        switch (Status)
+        {
+            case ContainerStatus.Created:
+                break;
+            case ContainerStatus.Stopped:
+                throw new RuntimeException("cannot start a container that has stopped");
+            case ContainerStatus.Running:
+                throw new RuntimeException("cannot start an already running container");
+            default:
+                throw new RuntimeException($"cannot start a container in the {Name(Status)} state");
+        }
+        var spec = TryReadSpec() ?? throw new RuntimeException($"cannot start container {Id}: its config.json is gone");
+        HookRunner.Run("startContainer", spec.Hooks?.StartContainer, State(ContainerStatus.Created).ToUtf8(false), Record!.Pid);
+        using (var connection = Sockets.TryConnect(_folder.Descriptor, ContainerFolder.StartSocket, out var errno))
+        {
+            if (connection is null)
+                throw new RuntimeException(errno == Errno.ECONNREFUSED ? "cannot start an already running container" : $"cannot start container {Id}: {LinuxException.Describe(errno)}");
+            Sockets.TrySend(connection, "s"u8);
+            InitProcess.ThrowIfFailed(connection, index => CompiledPlan(spec).Origin(index));
+        }
+        Files.TryUnlink(ContainerFolder.StartSocket, _folder.Descriptor.Number);
+    }
+
+    /// <summary>Runs the hooks of one kind that must not fail a command; what they say becomes warnings.</summary>
+    public IEnumerable<string> RunHooks(string kind, List<Hook>? hooks, ContainerStatus status) =>
+        hooks is { Count: > 0 } ? HookRunner.RunAll(kind, hooks, State(status).ToUtf8(false)) : [];
+
+    // A failure names an operation by its place; the plan is compiled again to know its words.
+    private Plans.EncodedPlan CompiledPlan(Spec spec) =>
+        Plans.PlanEncoder.Encode(Compiling.PlanCompiler.Compile(spec, new Compiling.HostFacts(), new Compiling.CompileOptions
+        {
+            Id = Id,
+            Bundle = Record!.Bundle!,
+            NoPivot = Record.NoPivot,
+            AwaitStart = true,
+        }).Plan, -1);
+
+    /// <summary>Kills what is left of it and removes every trace, the folder last.</summary>
+    /// <returns>Warnings of poststop hooks.</returns>
+    public List<string> Destroy()
+    {
+        var warnings = new List<string>();
+        if (_folder.Cgroup is { Length: > 0 } cgroup)
+            ContainerCgroup.At(cgroup).Destroy();
+        using (var init = TryOpenInit())
+        {
+            // Without a cgroup of its own (or in a cgroup that lost it) the process is still known by pid and time.
+            if (init is not null)
+            {
+                Processes.TrySignal(init, Signals.SIGKILL);
+                Waiting.Readable(init, 10_000);
+            }
+        }
+        List<Hook>? poststop = null;
+        try
+        {
+            poststop = TryReadSpec()?.Hooks?.Poststop;
+        }
+        catch (FormatException)
+        {
+            // A spec that a killed command left half written has no hooks that could have run.
+        }
+        var state = poststop is null ? null : State(ContainerStatus.Stopped).ToUtf8(false);
+        _folder.Remove();
+        if (state is not null)
+            warnings.AddRange(HookRunner.RunAll("poststop", poststop, state));
+        return warnings;
+    }
+}

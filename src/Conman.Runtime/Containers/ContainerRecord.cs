@@ -1,0 +1,39 @@
+// state.json: what is known of a container once its process exists.
+
+using Conman.Oci;
+
+namespace Conman.Runtime.Containers;
+
+/// <summary>The record of a container. Its status is not in it: that is asked of the kernel each time.</summary>
+[OciObject]
+public sealed partial class ContainerRecord
+{
+    public string? Id { get; set; }
+    public string? OciVersion { get; set; }
+
+    /// <summary>The bundle's absolute path.</summary>
+    public string? Bundle { get; set; }
+
+    /// <summary>The root file system's absolute path.</summary>
+    public string? Rootfs { get; set; }
+
+    /// <summary>When it was created, RFC 3339 in UTC.</summary>
+    public string? Created { get; set; }
+
+    /// <summary>Who created it: a numeric user id.</summary>
+    public uint Owner { get; set; }
+
+    /// <summary>The init process in the runtime's pid namespace.</summary>
+    public int Pid { get; set; }
+
+    /// <summary>When that process was started, in clock ticks since boot: with the pid it names one process for good.</summary>
+    public ulong StartTime { get; set; }
+
+    /// <summary>The cgroup's folder.</summary>
+    public string? Cgroup { get; set; }
+
+    /// <summary>Index of the program's first operation in the plan: what a failure of <c>start</c> is told by.</summary>
+    public bool NoPivot { get; set; }
+
+    public Dictionary<string, string>? Annotations { get; set; }
+}

@@ -1,0 +1,232 @@
+// From a bundle to a process: what `create` and `run` share.
+//
+// Every step leaves something that the next `delete --force ID` can find by the id alone: the folder first, in it a link to the cgroup
+// before there is a cgroup, and the process born inside that cgroup.
+
+using System.Globalization;
+using Conman.Linux;
+using Conman.Oci.RuntimeSpec;
+using Conman.Runtime.Cgroups;
+using Conman.Runtime.Compiling;
+
+namespace Conman.Runtime.Containers;
+
+/// <summary>What a caller of <c>create</c> or <c>run</c> says.</summary>
+public sealed class CreateRequest
+{
+    /// <summary>The folder that holds the containers' folders.</summary>
+    public required string Root { get; init; }
+    public required string Id { get; init; }
+
+    /// <summary>The bundle's absolute path.</summary>
+    public required string Bundle { get; init; }
+
+    /// <summary>A socket that gets the terminal's master; null: none.</summary>
+    public string? ConsoleSocket { get; init; }
+
+    /// <summary>The runtime's own end of a terminal, in place of <see cref="ConsoleSocket"/>; owned by the request's maker.</summary>
+    public FileDescriptor? ConsoleReceiver { get; init; }
+
+    /// <summary>A file that gets the process's pid.</summary>
+    public string? PidFile { get; init; }
+    public bool NoPivot { get; init; }
+    public bool NoNewKeyring { get; init; }
+
+    /// <summary>Descriptors from 3 on that the program keeps.</summary>
+    public int PreservedDescriptors { get; init; }
+
+    /// <summary>Wait for <c>start</c>.</summary>
+    public bool AwaitStart { get; init; }
+
+    /// <summary>Hears what is worth a warning.</summary>
+    public Action<string> Warn { get; init; } = _ => { };
+}
+
+/// <summary>A container in the making: disposed before it is committed, nothing of it remains.</summary>
+public sealed class Creation : IDisposable
+{
+    private readonly CreateRequest _request;
+    private readonly Spec _spec;
+    private readonly CompiledSpec _compiled;
+    private readonly ContainerFolder _folder;
+    private readonly HostPreparer _host = new();
+    private InitProcess? _init;
+    private bool _committed;
+
+    private Creation(CreateRequest request, Spec spec, CompiledSpec compiled, ContainerFolder folder) =>
+        (_request, _spec, _compiled, _folder) = (request, spec, compiled, folder);
+
+    /// <summary>Reads and compiles the bundle, makes the container and starts its process, which then waits (create) or executes (run).</summary>
+    public static Creation Begin(CreateRequest request)
+    {
+        var json = Bundles.ReadSpec(request.Bundle);
+        var spec = Bundles.Parse(json);
+        var compiled = Bundles.Compile(spec, request);
+        foreach (var warning in compiled.Warnings)
+            request.Warn(warning);
+        if (compiled.ConsoleReceiver is not null && request.ConsoleSocket is null && request.ConsoleReceiver is null)
+            throw new RuntimeException("cannot allocate tty if runc will detach without setting console socket");
+        if (compiled.ConsoleReceiver is null && request.ConsoleSocket is not null)
+            throw new RuntimeException("cannot use console socket if runc will not detach or allocate tty");
+
+        var creation = new Creation(request, spec, compiled, ContainerFolder.Create(request.Root, request.Id));
+        try
+        {
+            creation.Launch(json);
+            return creation;
+        }
+        catch
+        {
+            creation.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The init process.</summary>
+    public ProcessHandle Process => _init!.Process;
+
+    /// <summary>The spec.</summary>
+    public Spec Spec => _spec;
+
+    /// <summary>From here on the container stands without this object.</summary>
+    public void Commit() => _committed = true;
+
+    /// <summary>Closes what is open; removes everything unless committed.</summary>
+    public void Dispose()
+    {
+        if (!_committed)
+        {
+            _init?.Process.TrySignal(Signals.SIGKILL);
+            using var container = Container.TryOpen(_folder.Root, _folder.Id);
+            foreach (var warning in container?.Destroy() ?? [])
+                _request.Warn(warning);
+            _init?.Process.Wait();
+        }
+        _init?.Dispose();
+        _host.Dispose();
+        _folder.Dispose();
+    }
+
+    private void Launch(byte[] json)
+    {
+        var cgroup = ContainerCgroup.Locate(_spec.Linux!.CgroupsPath, _request.Id);
+        _folder.Cgroup = cgroup.Folder.Path;
+        _folder.WriteSpec(json);
+        cgroup.Make();
+        cgroup.Apply(_spec.Linux.Resources);
+
+        if (_compiled.ConsoleReceiver is { } receiver)
+        {
+            _host.Give(receiver, _request.ConsoleReceiver is { } own
+                ? Files.Duplicate(own.Number)
+                : Sockets.TryConnect(_request.ConsoleSocket!, out var errno)
+                    ?? throw new RuntimeException($"cannot connect to console socket {_request.ConsoleSocket}: {LinuxException.Describe(errno)}"));
+        }
+        if (_compiled.StartListener is { } listener)
+            _host.Give(listener, Sockets.Listen(_folder.Descriptor, ContainerFolder.StartSocket));
+        _host.Open(_compiled.Plan);
+        CheckRoot();
+
+        var keep = new List<int>(_host.Numbers);
+        for (var fd = 3; fd < 3 + _request.PreservedDescriptors; fd++)
+            keep.Add(fd);
+        using (var folder = cgroup.Folder.Open())
+        {
+            FileDescriptor? pid = null;
+            if (_compiled.PidNamespace is not null)
+                pid = Files.Open(_compiled.PidNamespace.Path, OpenFlags.ReadOnly);
+            using (pid)
+                _init = InitProcess.Start(_compiled.Plan, keep, folder, pid, (-1, -1, -1));
+            DeviceRules.Attach(_spec.Linux, folder);
+        }
+        Accompany(cgroup);
+        Record(cgroup);
+        if (!_request.AwaitStart)
+            _init.GoAndFinish();
+    }
+
+    // At each point of its plan at which the process waits, it needs something that only the outside can do.
+    private void Accompany(ContainerCgroup cgroup)
+    {
+        for (var left = _compiled.Plan.Operations.Count(o => o is Plans.Sync); left > 0; left--)
+        {
+            switch (_init!.Advance() ?? throw new RuntimeException("the container's first process was killed"))
+            {
+                case Plans.SyncPoint.IdMaps:
+                    IdMaps.Write(_init.Process.Pid, _spec.Linux!);
+                    break;
+                case Plans.SyncPoint.TimeOffsets:
+                    IdMaps.WriteTimeOffsets(_init.Process.Pid, _spec.Linux!.TimeOffsets!);
+                    break;
+                case Plans.SyncPoint.Hooks:
+                    Record(cgroup);
+                    RunEarlyHooks();
+                    break;
+                case Plans.SyncPoint.Ready:
+                    Record(cgroup);
+                    break;
+            }
+            _init.Go();
+        }
+    }
+
+    private void RunEarlyHooks()
+    {
+        using var container = Container.Open(_folder.Root, _folder.Id);
+        var state = container.State(ContainerStatus.Creating).ToUtf8(false);
+        HookRunner.Run("prestart", _spec.Hooks!.Prestart, state);
+        HookRunner.Run("createRuntime", _spec.Hooks.CreateRuntime, state);
+        HookRunner.Run("createContainer", _spec.Hooks.CreateContainer, state, _init!.Process.Pid);
+    }
+
+    private void CheckRoot()
+    {
+        if (_compiled.Plan.Root is Plans.HostTree { IsDirectory: false } root)
+            throw new RuntimeException($"root.path: {root.Path} is not a directory");
+    }
+
+    private bool _recorded;
+
+    private void Record(ContainerCgroup cgroup)
+    {
+        if (_recorded)
+            return;
+        _recorded = true;
+        var pid = _init!.Process.Pid;
+        if (_spec.Process!.OomScoreAdj is { } score)
+            WriteOomScore(pid, score);
+        var record = new ContainerRecord
+        {
+            Id = _request.Id,
+            OciVersion = _spec.OciVersion,
+            Bundle = _request.Bundle,
+            Rootfs = ((Plans.HostTree)_compiled.Plan.Root!).Path,
+            Created = DateTime.UtcNow.ToString("yyyy-MM-ddTHH:mm:ss.fffffff00Z", CultureInfo.InvariantCulture),
+            Owner = Processes.EffectiveUser,
+            Pid = pid,
+            StartTime = Processes.StartTime(pid),
+            Cgroup = cgroup.Folder.Path,
+            NoPivot = _request.NoPivot,
+            Annotations = _spec.Annotations,
+        };
+        _folder.WriteRecord(record.ToUtf8(false));
+        if (_request.PidFile is { } file)
+            WritePidFile(file, pid);
+    }
+
+    internal static void WriteOomScore(int pid, int score)
+    {
+        var errno = Files.TryWriteFile($"/proc/{pid}/oom_score_adj", System.Text.Encoding.UTF8.GetBytes(score.ToString(CultureInfo.InvariantCulture)));
+        if (errno != 0)
+            throw new RuntimeException($"cannot set oom_score_adj to {score}: {LinuxException.Describe(errno)}");
+    }
+
+    /// <summary>A reader never sees a pid file with half a number in it.</summary>
+    internal static void WritePidFile(string path, int pid)
+    {
+        var full = Path.GetFullPath(path);
+        using var directory = Files.TryOpen(Path.GetDirectoryName(full)!, OpenFlags.ReadOnly | Files.Directory, out var errno)
+            ?? throw new RuntimeException($"cannot write pid file {path}: {LinuxException.Describe(errno)}");
+        Files.Replace(directory.Number, Path.GetFileName(full), System.Text.Encoding.UTF8.GetBytes(pid.ToString(CultureInfo.InvariantCulture)), 0x1a4 /* 0644 */);
+    }
+}

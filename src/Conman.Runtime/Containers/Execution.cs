@@ -1,0 +1,118 @@
+// `exec`: another process in a container that exists.
+//
+// One process, no intermediate one: born into the container's pid namespace and cgroup, it joins the other namespaces by the pidfd of
+// the container's init, and executes.
+
+using Conman.Linux;
+using Conman.Oci.RuntimeSpec;
+using Conman.Runtime.Compiling;
+using Conman.Runtime.Plans;
+
+namespace Conman.Runtime.Containers;
+
+/// <summary>What a caller of <c>exec</c> says.</summary>
+public sealed class ExecRequest
+{
+    public required Process Process { get; init; }
+    public string? ConsoleSocket { get; init; }
+    public FileDescriptor? ConsoleReceiver { get; init; }
+    public string? PidFile { get; init; }
+    public int PreservedDescriptors { get; init; }
+    public Action<string> Warn { get; init; } = _ => { };
+}
+
+/// <summary>Starting a process in a container.</summary>
+public static class Execution
+{
+    /// <summary>Starts it; it has executed its program when this returns. The caller waits for it, or lets it be.</summary>
+    public static ProcessHandle Start(Container container, ExecRequest request)
+    {
+        switch (container.Status)
+        {
+            case ContainerStatus.Stopped or ContainerStatus.Creating:
+                throw new RuntimeException("cannot exec in a stopped container");
+            case ContainerStatus.Paused:
+                throw new RuntimeException("cannot exec in a paused container (use --ignore-paused to override)");
+        }
+        SpecValidator.ValidateProcess(request.Process);
+        var spec = container.TryReadSpec() ?? throw new RuntimeException($"cannot exec in container {container.Id}: its config.json is gone");
+        using var init = container.TryOpenInit() ?? throw new RuntimeException("cannot exec in a stopped container");
+        using var host = new HostPreparer();
+
+        var plan = new Plan();
+        var joined = Joined(spec);
+        plan.Add(new HideFromContainer());
+        plan.Add(new NewSession());
+        var process = plan.Prepare(new RuntimeDescriptor($"the container's first process"));
+        host.Give(process, Files.Duplicate(init.Number));
+        if ((joined & ~Namespaces.Pid) != 0)
+            plan.Add(new JoinProcess(process, joined & ~Namespaces.Pid));
+        if (request.Process.Terminal)
+            AddConsole(plan, host, request);
+        var warnings = new List<string>();
+        var facts = new HostFacts { Capabilities = Bundles.HostCapabilities(), Home = HomeOf(container, request.Process) };
+        var filter = spec.Linux!.Seccomp is null ? null : Seccomp.SeccompCompiler.Compile(spec.Linux.Seccomp);
+        PlanCompiler.AddProcess(plan, request.Process, facts, filter, (joined & Namespaces.User) != 0, warnings);
+        plan.Add(new Gate());
+        PlanCompiler.AddProgram(plan, request.Process, facts, filter, request.PreservedDescriptors);
+        foreach (var warning in warnings)
+            request.Warn(warning);
+
+        var keep = new List<int>(host.Numbers);
+        for (var fd = 3; fd < 3 + request.PreservedDescriptors; fd++)
+            keep.Add(fd);
+        using var cgroup = container.Record!.Cgroup is { } folder ? new CgroupFolder(folder).Open() : null;
+        using var pid = (joined & Namespaces.Pid) != 0 ? Files.Open($"/proc/{container.Record.Pid}/ns/pid", OpenFlags.ReadOnly) : null;
+        var started = InitProcess.Start(plan, keep, cgroup, pid, (-1, -1, -1));
+        try
+        {
+            if (request.Process.OomScoreAdj is { } score)
+                Creation.WriteOomScore(started.Process.Pid, score);
+            if (request.PidFile is { } file)
+                Creation.WritePidFile(file, started.Process.Pid);
+            started.GoAndFinish();
+            return started.Process;
+        }
+        catch
+        {
+            started.Process.TrySignal(Signals.SIGKILL);
+            started.Process.Wait();
+            started.Dispose();
+            throw;
+        }
+    }
+
+    // What the spec made new or joined is the container's; the rest is the host's, where we are already.
+    private static Namespaces Joined(Spec spec)
+    {
+        var joined = Namespaces.None;
+        for (var i = 0; i < (spec.Linux?.Namespaces?.Count ?? 0); i++)
+            joined |= SpecValidator.NamespaceType(spec.Linux!.Namespaces![i].Type, i);
+        return joined;
+    }
+
+    private static void AddConsole(Plan plan, HostPreparer host, ExecRequest request)
+    {
+        var receiver = plan.Prepare(new RuntimeDescriptor("the console socket"));
+        if (request.ConsoleReceiver is { } own)
+        {
+            host.Give(receiver, Files.Duplicate(own.Number));
+        }
+        else
+        {
+            host.Give(receiver, Sockets.TryConnect(request.ConsoleSocket!, out var errno)
+                ?? throw new RuntimeException($"cannot connect to console socket {request.ConsoleSocket}: {LinuxException.Describe(errno)}"));
+        }
+        var size = request.Process.ConsoleSize;
+        plan.Add(new OpenConsole(receiver, Bind: false, (uint)(size?.Height ?? 0), (uint)(size?.Width ?? 0), request.Process.User?.Uid ?? 0));
+        plan.Add(new TakeTerminal());
+    }
+
+    private static string? HomeOf(Container container, Process process)
+    {
+        if (process.Env?.Exists(v => v.StartsWith("HOME=", StringComparison.Ordinal)) is true)
+            return null;
+        using var root = Files.TryOpen($"/proc/{container.Record!.Pid}/root", OpenFlags.Path | Files.Directory, out _);
+        return root is null ? null : UserDatabase.HomeOf(root, "/etc/passwd", process.User?.Uid ?? 0);
+    }
+}

@@ -1,0 +1,107 @@
+// A container in the foreground: its signals come from here, its terminal is this one, its exit code is ours.
+
+using Conman.Linux;
+
+namespace Conman.Runtime.Containers;
+
+/// <summary>Waits for a process as a shell waits for a command.</summary>
+public sealed class Foreground : IDisposable
+{
+    private readonly FileDescriptor _signals;
+    private readonly bool _terminal;
+    private readonly FileDescriptor? _receiver;
+    private IDisposable? _raw;
+    private FileDescriptor? _master;
+
+    /// <summary>Signals are caught from now on, before there is a process to pass them to: none is lost.</summary>
+    public Foreground(bool terminal)
+    {
+        _terminal = terminal;
+        _signals = Signals.Catch(1, 2, 3, 10, 12, 14, 15, 16, 18, 20, 21, 22, 24, 25, 26, 27, 28, 29, 30);
+        if (terminal)
+            (_receiver, ConsoleSocket) = Sockets.Pair();
+    }
+
+    /// <summary>Where the process must send its terminal's master; null without a terminal.</summary>
+    public FileDescriptor? ConsoleSocket { get; }
+
+    /// <summary>Passes on signals, and what is typed and written, until the process ends.</summary>
+    public Exit Wait(ProcessHandle process)
+    {
+        if (_terminal)
+        {
+            _master = Sockets.ReceiveDescriptor(_receiver!) ?? throw new RuntimeException("the terminal did not arrive");
+            Terminals.CopySize(0, _master.Number);
+            _raw = Terminals.TryMakeRaw(0);
+        }
+        Span<PollEntry> entries =
+        [
+            new(process.Descriptor.Number, PollEvents.In),
+            new(_signals.Number, PollEvents.In),
+            new(_master?.Number ?? -1, PollEvents.In),
+            new(_terminal ? 0 : -1, PollEvents.In),
+        ];
+        Span<byte> buffer = new byte[32 << 10];
+        for (; ; )
+        {
+            Waiting.Poll(entries);
+            if (entries[1].Returned != 0)
+                PassSignals(process, buffer);
+            if (entries[3].Returned != 0)
+                entries[3].Fd = PassInput(buffer) ? 0 : -1;
+            if (entries[2].Returned != 0 && !PassOutput(buffer))
+                entries[2].Fd = -1;
+            if (entries[0].Returned != 0)
+                break;
+        }
+        // What the process wrote last is still in the terminal: the kernel says EIO when there is no more.
+        while (_master is not null && Waiting.Readable(_master, 0) && PassOutput(buffer))
+        {
+        }
+        return process.Wait();
+    }
+
+    public void Dispose()
+    {
+        _raw?.Dispose();
+        _master?.Dispose();
+        _receiver?.Dispose();
+        ConsoleSocket?.Dispose();
+        _signals.Dispose();
+    }
+
+    private void PassSignals(ProcessHandle process, Span<byte> buffer)
+    {
+        var n = Files.Read(_signals.Number, buffer, "signals");
+        foreach (var signal in buffer[..n])
+        {
+            if (signal == Signals.SIGWINCH && _master is not null)
+                Terminals.CopySize(0, _master.Number);
+            else if (signal is not (Signals.SIGCHLD or Signals.SIGURG or Signals.SIGWINCH))
+                process.TrySignal(signal);
+        }
+    }
+
+    private bool PassInput(Span<byte> buffer)
+    {
+        var n = Files.Read(0, buffer, "standard input");
+        if (n > 0)
+            return Files.TryWrite(_master!.Number, buffer[..n]) == 0;
+        Files.TryWrite(_master!.Number, [4]); // the end of input, as a person types it: ^D
+        return false;
+    }
+
+    private bool PassOutput(Span<byte> buffer)
+    {
+        int n;
+        try
+        {
+            n = Files.Read(_master!.Number, buffer, "terminal");
+        }
+        catch (LinuxException e) when (e.Errno == Errno.EIO)
+        {
+            return false;
+        }
+        return n > 0 && Files.TryWrite(1, buffer[..n]) == 0;
+    }
+}

@@ -1,0 +1,109 @@
+// Hooks: programs of the bundle's author, run at the points that runtime-spec names ("POSIX-platform Hooks").
+
+using System.Text;
+using Conman.Linux;
+using Conman.Oci.RuntimeSpec;
+using Conman.Runtime.Plans;
+
+namespace Conman.Runtime.Containers;
+
+/// <summary>Runs hooks one after the other, the container's state on their standard input.</summary>
+internal static class HookRunner
+{
+    /// <summary>Runs all; the first failure ends it.</summary>
+    /// <param name="kind">The member of "hooks", for the error's text.</param>
+    /// <param name="state">The state as JSON.</param>
+    /// <param name="inside">A process whose namespaces they run in; null: the runtime's.</param>
+    public static void Run(string kind, List<Hook>? hooks, ReadOnlySpan<byte> state, int? inside = null)
+    {
+        for (var i = 0; i < (hooks?.Count ?? 0); i++)
+        {
+            var failure = TryRun(hooks![i], state, inside);
+            if (failure is not null)
+                throw new RuntimeException($"error running {kind} hook #{i}: {failure}");
+        }
+    }
+
+    /// <summary>Runs all, and goes on after a failure: it is returned as a warning.</summary>
+    public static IEnumerable<string> RunAll(string kind, List<Hook>? hooks, byte[] state)
+    {
+        for (var i = 0; i < (hooks?.Count ?? 0); i++)
+        {
+            var failure = TryRun(hooks![i], state, null);
+            if (failure is not null)
+                yield return $"error running {kind} hook #{i}: {failure}";
+        }
+    }
+
+    private static string? TryRun(Hook hook, ReadOnlySpan<byte> state, int? inside)
+    {
+        if (string.IsNullOrEmpty(hook.Path) || hook.Path[0] != '/')
+            return $"path {Words.Quote(hook.Path ?? "")} is not absolute";
+        using var input = Files.SealedMemory("state", state);
+        using var output = Files.Memory("hook-output");
+        using var errors = Files.Memory("hook-errors");
+        using var host = new HostPreparer();
+        var plan = new Plan();
+        plan.Add(new NewSession());
+        if (inside is { } pid)
+        {
+            foreach (var ns in NamespacesOf(pid))
+                plan.Add(new JoinNamespace(plan.Prepare(ns)));
+        }
+        plan.Add(new FindProgram(hook.Path, [hook.Path], false));
+        plan.Add(new CloseDescriptors(3));
+        plan.Add(new Execute(hook.Args is { Count: > 0 } args ? args : [hook.Path], hook.Env ?? []));
+        try
+        {
+            host.Open(plan);
+            using var init = InitProcess.Start(plan, host.Numbers, null, null, (input.Number, output.Number, errors.Number));
+            init.Advance();
+            if (!Waiting.Readable(init.Process.Descriptor, hook.Timeout is > 0 ? (int)Math.Min(hook.Timeout.Value * 1000L, int.MaxValue) : -1))
+            {
+                init.Process.TrySignal(Signals.SIGKILL);
+                init.Process.Wait();
+                return $"hook ran past specified timeout of {hook.Timeout}.0s";
+            }
+            var exit = init.Process.Wait();
+            if (exit is { Status: 0, Signal: 0 })
+                return null;
+            return (exit.Signal != 0 ? $"signal: {exit.Signal}" : $"exit status {exit.Status}") + $", stdout: {Text(output)}, stderr: {Text(errors)}";
+        }
+        catch (RuntimeException e)
+        {
+            return e.Message;
+        }
+    }
+
+    // The kinds that a process may be in; its user namespace first, since the others belong to it.
+    private static List<HostNamespace> NamespacesOf(int pid)
+    {
+        var found = new List<HostNamespace>();
+        foreach (var (file, type) in NamespaceFiles.All)
+        {
+            // Joining one's own user namespace is an error (setns(2)); any other is harmless.
+            if (type != Namespaces.User || Files.TryReadLink($"/proc/{pid}/ns/user") != Files.TryReadLink("/proc/self/ns/user"))
+                found.Add(new HostNamespace($"/proc/{pid}/ns/{file}", type));
+        }
+        return found;
+    }
+
+    // One line, whatever the hook wrote.
+    private static string Text(FileDescriptor file)
+    {
+        Files.Rewind(file);
+        var buffer = new byte[4096];
+        var n = Files.Read(file.Number, buffer, "hook output");
+        return Encoding.UTF8.GetString(buffer, 0, n).Trim().Replace("\n", "\\n");
+    }
+}
+
+/// <summary>Files of /proc/PID/ns.</summary>
+internal static class NamespaceFiles
+{
+    public static readonly (string File, Namespaces Type)[] All =
+    [
+        ("user", Namespaces.User), ("mnt", Namespaces.Mount), ("pid", Namespaces.Pid), ("net", Namespaces.Network),
+        ("ipc", Namespaces.Ipc), ("uts", Namespaces.Uts), ("cgroup", Namespaces.Cgroup),
+    ];
+}

@@ -1,0 +1,90 @@
+// Opens what a plan needs of the host. After this, nobody resolves a path of the host for the container again.
+
+using Conman.Linux;
+using Conman.Runtime.Plans;
+
+namespace Conman.Runtime.Containers;
+
+/// <summary>The open descriptors behind a plan's host handles; disposing closes them.</summary>
+internal sealed class HostPreparer : IDisposable
+{
+    private const long ProcMagic = 0x9fa0;
+
+    private readonly List<FileDescriptor> _open = [];
+
+    /// <summary>The descriptors that the new process must keep.</summary>
+    public List<int> Numbers { get; } = [];
+
+    /// <summary>Hands over a descriptor that was opened elsewhere; takes ownership.</summary>
+    public void Give(HostHandle handle, FileDescriptor descriptor)
+    {
+        _open.Add(descriptor);
+        handle.Descriptor = descriptor.Number;
+        Numbers.Add(descriptor.Number);
+    }
+
+    /// <summary>Opens everything that is not open yet.</summary>
+    public void Open(Plan plan)
+    {
+        foreach (var handle in plan.Preparations)
+        {
+            if (handle.Descriptor >= 0)
+                continue;
+            Give(handle, handle switch
+            {
+                HostTree tree => OpenTree(tree),
+                EmptyDirectory => Mounts.Create("tmpfs", MountAttributes.ReadOnly | MountAttributes.NoSuid | MountAttributes.NoDev | MountAttributes.NoExec, ("nr_blocks", "1"), ("nr_inodes", "1")),
+                NullDevice => OpenNull(),
+                HostProc proc => OpenProc(proc),
+                HostNamespace ns => Files.Open(ns.Path, OpenFlags.ReadOnly),
+                _ => throw new InvalidOperationException($"{handle.Describe()} was not given"),
+            });
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (var descriptor in _open)
+            descriptor.Dispose();
+    }
+
+    private static FileDescriptor OpenTree(HostTree tree)
+    {
+        var fd = Mounts.TryCloneTree(tree.Path, tree.Recursive, out var errno, follow: tree.Follow)
+            ?? throw new RuntimeException($"cannot open {tree.Path}: {LinuxException.Describe(errno)}");
+        tree.IsDirectory = Files.Status(fd, tree.Path).Type == FileType.Directory;
+
+        // One call where one will do: attributes of the whole tree and its first propagation travel together.
+        errno = 0;
+        if ((tree.SetRecursive | tree.ClearRecursive) != 0 || tree.Propagation != Propagation.Unchanged)
+            errno = Mounts.TrySetAttributes(fd, true, tree.SetRecursive, tree.ClearRecursive, tree.Propagation);
+        if (errno == 0 && ((tree.Set | tree.Clear) != 0 || (tree.Then != Propagation.Unchanged && !tree.ThenRecursive)))
+            errno = Mounts.TrySetAttributes(fd, false, tree.Set, tree.Clear, tree.ThenRecursive ? Propagation.Unchanged : tree.Then);
+        if (errno == 0 && tree.Then != Propagation.Unchanged && tree.ThenRecursive)
+            errno = Mounts.TrySetAttributes(fd, true, MountAttributes.None, MountAttributes.None, tree.Then);
+        if (errno == 0)
+            return fd;
+        fd.Dispose();
+        throw new RuntimeException($"cannot prepare {tree.Describe()}: {LinuxException.Describe(errno)}");
+    }
+
+    // Whatever lies at /dev/null, only the real one may cover a file (CVE-2025-31133).
+    private static FileDescriptor OpenNull()
+    {
+        var fd = Mounts.TryCloneTree("/dev/null", false, out var errno, follow: false)
+            ?? throw new RuntimeException($"cannot open /dev/null: {LinuxException.Describe(errno)}");
+        if (Files.Status(fd, "/dev/null") is { Type: FileType.CharacterDevice, DeviceMajor: 1, DeviceMinor: 3 })
+            return fd;
+        fd.Dispose();
+        throw new RuntimeException("cannot mask files: /dev/null is not the null device");
+    }
+
+    private static FileDescriptor OpenProc(HostProc proc)
+    {
+        var fd = Files.Open(proc.Path, OpenFlags.Path | Files.Directory);
+        if (Files.FileSystemType(fd, proc.Path) == ProcMagic)
+            return fd;
+        fd.Dispose();
+        throw new RuntimeException($"cannot write kernel settings: {proc.Path} is not a procfs");
+    }
+}

@@ -1,0 +1,122 @@
+// A conman-init at work: started with a plan, heard until it is done.
+
+using System.Runtime.InteropServices;
+using System.Text;
+using Conman.Linux;
+using Conman.Runtime.Plans;
+
+namespace Conman.Runtime.Containers;
+
+/// <summary>The process that interprets a plan, and the socket to it.</summary>
+internal sealed class InitProcess : IDisposable
+{
+    private const int ReportFailed = 1, ReportSync = 2, ReportPid = 3, ReportSize = 256;
+
+    private readonly EncodedPlan _plan;
+    private readonly FileDescriptor _socket;
+
+    private InitProcess(EncodedPlan plan, FileDescriptor socket, ProcessHandle process) => (_plan, _socket, Process) = (plan, socket, process);
+
+    /// <summary>The process; another one after a plan has gone on as its sibling.</summary>
+    public ProcessHandle Process { get; private set; }
+
+    /// <summary>Encodes a plan and starts a process on it.</summary>
+    /// <param name="keep">Descriptors for the new process, under their own numbers.</param>
+    public static InitProcess Start(Plan plan, IEnumerable<int> keep, FileDescriptor? cgroup, FileDescriptor? pidNamespace, (int, int, int) streams)
+    {
+        var (mine, its) = Sockets.Pair();
+        using (its)
+        {
+            try
+            {
+                var encoded = PlanEncoder.Encode(plan, its.Number);
+                using var memory = Files.SealedMemory("conman-plan", encoded.Bytes);
+                using var helper = Processes.Helper();
+                var options = new SpawnOptions { New = plan.New, Cgroup = cgroup, PidNamespace = pidNamespace, StandardStreams = streams };
+                options.Keep.AddRange(keep);
+                options.Keep.Add(its.Number);
+                options.Keep.Add(memory.Number);
+                return new InitProcess(encoded, mine, Processes.Spawn(helper, ["conman-init", memory.Number.ToString()], [], options));
+            }
+            catch
+            {
+                mine.Dispose();
+                throw;
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        Process.Dispose();
+        _socket.Dispose();
+    }
+
+    /// <summary>Waits until the process reaches a point at which it waits, or has executed its program (null).</summary>
+    /// <exception cref="RuntimeException">An operation failed, or the process was killed.</exception>
+    public SyncPoint? Advance()
+    {
+        Span<byte> report = stackalloc byte[ReportSize];
+        for (; ; )
+        {
+            var n = Sockets.Receive(_socket, report);
+            if (n == 0)
+                return null;
+            var (kind, index, value) = Header(report);
+            switch (kind)
+            {
+                case ReportSync:
+                    return ((Sync)_plan.Origin(index)).Point;
+                case ReportPid:
+                    // The first process has done its part; its sibling is our child as well.
+                    var pidfd = Processes.TryOpen(value) ?? throw new RuntimeException("the container's first process was killed");
+                    Processes.Reap(Process.Descriptor);
+                    Process.Dispose();
+                    Process = new ProcessHandle(value, pidfd);
+                    break;
+                default:
+                    throw Failure(_plan.Origin(index), report);
+            }
+        }
+    }
+
+    /// <summary>Lets the process go on from where it waits.</summary>
+    public void Go() => Sockets.TrySend(_socket, "g"u8);
+
+    /// <summary>Lets the process go on, and waits for the next report, which must not be a point to wait at: it executes its program.</summary>
+    public void GoAndFinish()
+    {
+        Go();
+        while (Advance() is not null)
+            Go();
+    }
+
+    /// <summary>Reads a failure that arrives on another socket, that of <c>start</c>; returns where there is none.</summary>
+    public static void ThrowIfFailed(FileDescriptor socket, Func<int, Operation> origin)
+    {
+        Span<byte> report = stackalloc byte[ReportSize];
+        var used = 0;
+        // A stream socket: a report may come in pieces.
+        for (int n; used < ReportSize && (n = Sockets.Receive(socket, report[used..])) > 0;)
+            used += n;
+        if (used == ReportSize)
+            throw Failure(origin(Header(report).Index), report);
+    }
+
+    private static (int Kind, int Index, int Value) Header(ReadOnlySpan<byte> report)
+    {
+        var numbers = MemoryMarshal.Cast<byte, int>(report);
+        return (numbers[0], numbers[1], numbers[2]);
+    }
+
+    private static RuntimeException Failure(Operation operation, ReadOnlySpan<byte> report)
+    {
+        var text = report[12..];
+        var end = text.IndexOf((byte)0);
+        var words = Encoding.UTF8.GetString(text[..Math.Max(end, 0)]).Trim();
+        // The kernel marks its messages with a level: "e tmpfs: Bad value for 'size'".
+        if (words.Length > 2 && words[1] == ' ')
+            words = words[2..];
+        return new RuntimeException(operation.Failure(Header(report).Value, words));
+    }
+}

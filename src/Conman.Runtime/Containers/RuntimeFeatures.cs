@@ -1,0 +1,46 @@
+// What this runtime can do, as runtime-spec's features document tells it to callers.
+
+using Conman.Oci.RuntimeSpec;
+using Conman.Runtime.Plans;
+
+namespace Conman.Runtime.Containers;
+
+/// <summary>The document of <c>features</c> (runtime-spec features.md).</summary>
+public static class RuntimeFeatures
+{
+    /// <summary>Builds it.</summary>
+    public static Features Describe() => new()
+    {
+        OciVersionMin = "1.0.0",
+        OciVersionMax = Container.SpecVersion,
+        Hooks = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"],
+        MountOptions =
+        [
+            "atime", "bind", "defaults", "dev", "diratime", "exec", "noatime", "nodev", "nodiratime", "noexec", "norelatime", "nostrictatime",
+            "nosuid", "nosymfollow", "private", "ratime", "rbind", "rdev", "rdiratime", "relatime", "rexec", "rnoatime", "rnodev", "rnodiratime",
+            "rnoexec", "rnosuid", "rnosymfollow", "ro", "rprivate", "rrelatime", "rro", "rrw", "rshared", "rslave", "rstrictatime", "rsuid",
+            "rsymfollow", "runbindable", "rw", "shared", "slave", "strictatime", "suid", "symfollow", "unbindable",
+        ],
+        Linux = new FeaturesLinux
+        {
+            Namespaces = ["cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"],
+            Capabilities = [.. CapabilityNames.All],
+            Cgroup = new FeaturesCgroup { V1 = false, V2 = true, Systemd = false, SystemdUser = false, Rdma = true },
+            Seccomp = new FeaturesSeccomp
+            {
+                Enabled = true,
+                Actions = ["SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO", "SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_KILL_THREAD", "SCMP_ACT_LOG", "SCMP_ACT_TRACE", "SCMP_ACT_TRAP"],
+                Operators = ["SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT", "SCMP_CMP_LE", "SCMP_CMP_LT", "SCMP_CMP_MASKED_EQ", "SCMP_CMP_NE"],
+                Archs = [.. Seccomp.SyscallTable.Architectures],
+                KnownFlags = ["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"],
+                SupportedFlags = ["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_TSYNC"],
+            },
+            Apparmor = new FeaturesEnabled { Enabled = false },
+            Selinux = new FeaturesEnabled { Enabled = false },
+            IntelRdt = new FeaturesIntelRdt { Enabled = false },
+            MountExtensions = new FeaturesMountExtensions { Idmap = new FeaturesEnabled { Enabled = false } },
+            NetDevices = new FeaturesEnabled { Enabled = false },
+            MemoryPolicy = new FeaturesMemoryPolicy(),
+        },
+    };
+}

@@ -1,0 +1,49 @@
+// start, kill and delete.
+
+using Conman.CommandLine;
+using Conman.Linux;
+using Conman.Runtime;
+using Conman.Runtime.Containers;
+
+namespace Conman.Oci;
+
+internal static class LifeCommands
+{
+    public static int Start(OciContext context, Arguments arguments)
+    {
+        using var container = Container.Open(context.Root, arguments.Words[0]);
+        container.Lock();
+        container.Start();
+        foreach (var warning in container.RunHooks("poststart", container.TryReadSpec()?.Hooks?.Poststart, ContainerStatus.Running))
+            context.Warn(warning);
+        return 0;
+    }
+
+    public static int Kill(OciContext context, Arguments arguments)
+    {
+        var name = arguments.Words.Count > 1 ? arguments.Words[1] : "SIGTERM";
+        var signal = Signals.Parse(name);
+        if (signal < 0)
+            throw new RuntimeException($"unknown signal {name}");
+        using var container = Container.Open(context.Root, arguments.Words[0]);
+        container.Signal(signal);
+        return 0;
+    }
+
+    public static int Delete(OciContext context, Arguments arguments)
+    {
+        var force = arguments.Has("force");
+        using var container = Container.TryOpen(context.Root, arguments.Words[0]);
+        if (container is null)
+            return force ? 0 : throw new RuntimeException("container does not exist");
+        container.Lock(); // whoever is creating it finishes first, or has been killed
+        using var current = Container.TryOpen(context.Root, arguments.Words[0]);
+        if (current is null)
+            return 0;
+        if (!force && current.Status is not (ContainerStatus.Stopped or ContainerStatus.Created))
+            throw new RuntimeException($"cannot delete container {current.Id} that is not stopped: {Container.Name(current.Status)}");
+        foreach (var warning in current.Destroy())
+            context.Warn(warning);
+        return 0;
+    }
+}

@@ -1,0 +1,135 @@
+// state and list.
+
+using System.Text;
+using System.Text.Json;
+using Conman.CommandLine;
+using Conman.Runtime.Containers;
+
+namespace Conman.Oci;
+
+internal static class StateCommands
+{
+    public static int State(OciContext context, Arguments arguments)
+    {
+        using var container = Container.Open(context.Root, arguments.Words[0]);
+        using var buffer = new MemoryStream();
+        using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Indented = true, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
+            Write(json, container, withOwner: false);
+        Output.Write(buffer.GetBuffer().AsSpan(0, (int)buffer.Length));
+        Output.Write("\n");
+        return 0;
+    }
+
+    public static int List(OciContext context, Arguments arguments)
+    {
+        var format = arguments.Get("format") ?? "table";
+        if (format is not ("table" or "json"))
+            throw new UsageException($"invalid format option: {format} is neither table nor json");
+        if (arguments.Has("quiet"))
+        {
+            foreach (var container in Container.All(context.Root))
+            {
+                using (container)
+                    Output.Write(container.Id + "\n");
+            }
+            return 0;
+        }
+        if (format == "json")
+            ListJson(context);
+        else
+            ListTable(context);
+        return 0;
+    }
+
+    private static void ListJson(OciContext context)
+    {
+        using var buffer = new MemoryStream();
+        using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
+        {
+            json.WriteStartArray();
+            foreach (var container in Container.All(context.Root))
+            {
+                using (container)
+                    Write(json, container, withOwner: true);
+            }
+            json.WriteEndArray();
+        }
+        Output.Write(buffer.GetBuffer().AsSpan(0, (int)buffer.Length));
+        Output.Write("\n");
+    }
+
+    private static void ListTable(OciContext context)
+    {
+        var rows = new List<string[]> { new[] { "ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER" } };
+        foreach (var container in Container.All(context.Root))
+        {
+            using (container)
+            {
+                var status = container.Status;
+                rows.Add([
+                    container.Id, (status == ContainerStatus.Stopped ? 0 : container.Record?.Pid ?? 0).ToString(), Container.Name(status),
+                    container.Record?.Bundle ?? "", container.Record?.Created ?? "", Owner(container),
+                ]);
+            }
+        }
+        // As Go's tabwriter lays it out for runc: columns of at least 12, three spaces apart.
+        var text = new StringBuilder();
+        var widths = new int[6];
+        foreach (var row in rows)
+        {
+            for (var i = 0; i < row.Length; i++)
+                widths[i] = Math.Max(widths[i], Math.Max(12, row[i].Length + 3));
+        }
+        foreach (var row in rows)
+        {
+            for (var i = 0; i < row.Length - 1; i++)
+                text.Append(row[i].PadRight(widths[i]));
+            text.Append(row[^1]).Append('\n');
+        }
+        Output.Write(text.ToString());
+    }
+
+    // The members and their order are runc's: its callers' types have them all.
+    private static void Write(Utf8JsonWriter json, Container container, bool withOwner)
+    {
+        var status = container.Status;
+        json.WriteStartObject();
+        json.WriteString("ociVersion", container.Record?.OciVersion ?? Container.SpecVersion);
+        json.WriteString("id", container.Id);
+        json.WriteNumber("pid", status == ContainerStatus.Stopped ? 0 : container.Record?.Pid ?? 0);
+        json.WriteString("status", Container.Name(status));
+        json.WriteString("bundle", container.Record?.Bundle ?? "");
+        json.WriteString("rootfs", container.Record?.Rootfs ?? "");
+        json.WriteString("created", container.Record?.Created ?? "");
+        if (container.Record?.Annotations is { Count: > 0 } annotations)
+        {
+            json.WriteStartObject("annotations");
+            foreach (var (name, value) in annotations)
+                json.WriteString(name, value);
+            json.WriteEndObject();
+        }
+        json.WriteString("owner", withOwner ? Owner(container) : "");
+        json.WriteEndObject();
+    }
+
+    private static string Owner(Container container)
+    {
+        var uid = container.Record?.Owner ?? 0;
+        return uid == 0 ? "root" : UserNames.Of(uid) ?? "#" + uid;
+    }
+}
+
+/// <summary>Names of the host's users.</summary>
+internal static class UserNames
+{
+    public static string? Of(uint uid)
+    {
+        foreach (var line in Encoding.UTF8.GetString(Linux.Files.ReadAll("/etc/passwd")).Split('\n'))
+        {
+            var fields = line.Split(':');
+            if (fields.Length > 2 && fields[2] == uid.ToString())
+                return fields[0];
+        }
+        return null;
+    }
+}
