@@ -57,6 +57,9 @@ internal static unsafe partial class Native
     [LibraryImport(Libc, SetLastError = true)]
     internal static partial uint geteuid();
 
+    [LibraryImport(Libc, SetLastError = true)]
+    internal static partial uint getegid();
+
     // The variadic syscall(2), always with six register arguments: harmless for calls that take fewer.
     [LibraryImport(Libc, EntryPoint = "syscall", SetLastError = true)]
     internal static partial nint syscall(nint number, nint a, nint b, nint c, nint d, nint e, nint f);

@@ -177,6 +177,9 @@ public static unsafe class Processes
     /// <summary>The numeric effective user id.</summary>
     public static uint EffectiveUser => Native.geteuid();
 
+    /// <summary>The numeric effective group id.</summary>
+    public static uint EffectiveGroup => Native.getegid();
+
     private readonly ref struct Utf8Vector
     {
         public readonly byte** Pointers;

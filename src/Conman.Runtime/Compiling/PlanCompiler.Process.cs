@@ -72,7 +72,14 @@ public sealed partial class PlanCompiler
 
     private static List<string> Environment(Process process, HostFacts facts)
     {
-        var variables = new List<string>(process.Env ?? []);
+        // Of two values for one name the later counts; programs would take the first they find.
+        var variables = new List<string>();
+        foreach (var variable in process.Env ?? [])
+        {
+            var name = variable.AsSpan(0, Math.Max(variable.IndexOf('='), 0)).ToString() + "=";
+            variables.RemoveAll(v => v.StartsWith(name, StringComparison.Ordinal) && name.Length > 1);
+            variables.Add(variable);
+        }
         if (!variables.Exists(v => v.StartsWith("HOME=", StringComparison.Ordinal)))
             variables.Add("HOME=" + (facts.Home ?? "/"));
         return variables;

@@ -14,7 +14,7 @@ internal static class DocumentCommands
     public static int Spec(Arguments arguments)
     {
         var folder = arguments.Get("bundle") is { Length: > 0 } path ? path : ".";
-        var spec = arguments.Has("rootless") ? RuntimeSpec.Spec.DefaultRootless() : RuntimeSpec.Spec.Default();
+        var spec = arguments.Has("rootless") ? RuntimeSpec.Spec.DefaultRootless(Processes.EffectiveUser, Processes.EffectiveGroup) : RuntimeSpec.Spec.Default();
         using var file = Files.TryOpen(folder + "/config.json", OpenFlags.WriteOnly | OpenFlags.Create | OpenFlags.Exclusive, out var errno, mode: 0x1b6 /* 0666 */);
         if (file is null)
         {

@@ -1,0 +1,248 @@
+// Reads one JSON document strictly: no comments, no trailing commas, no duplicates, no more depth than any document needs.
+//
+// It remembers where it is, so that an error can say "linux.namespaces[2].type"; the words are only put together when there is an error.
+
+using System.Runtime.CompilerServices;
+using System.Text;
+using System.Text.Json;
+
+namespace Conman.Oci;
+
+/// <summary>What generated readers read with.</summary>
+public ref struct OciReader
+{
+    private const int MaxDepth = 64;
+
+    private Utf8JsonReader _json;
+    private readonly ReadOnlySpan<byte> _document;
+    private Trail _trail;
+    private int _depth;
+
+    /// <summary>A reader of a whole document.</summary>
+    public OciReader(ReadOnlySpan<byte> document)
+    {
+        _document = document;
+        _json = new Utf8JsonReader(document, new JsonReaderOptions { MaxDepth = MaxDepth });
+    }
+
+    /// <summary>Moves to the document's value.</summary>
+    public void Begin() => _json.Read();
+
+    /// <summary>Nothing may follow the value.</summary>
+    public void End() => _json.Read();
+
+    /// <summary>The value must be an object.</summary>
+    public readonly void BeginObject() => Expect(JsonTokenType.StartObject, "an object");
+
+    /// <summary>The value must be an array.</summary>
+    public readonly void BeginArray() => Expect(JsonTokenType.StartArray, "an array");
+
+    /// <summary>Moves to the name of the next member; false at the object's end.</summary>
+    public bool NextMember()
+    {
+        _json.Read();
+        return _json.TokenType == JsonTokenType.PropertyName;
+    }
+
+    /// <summary>Whether the member that <see cref="NextMember"/> found has this name.</summary>
+    public readonly bool IsMember(ReadOnlySpan<byte> name) => _json.ValueTextEquals(name);
+
+    /// <summary>Moves to the value of a known member; false if it is null, which counts as absent.</summary>
+    public bool BeginMember(string name, int number, ref ulong seen)
+    {
+        _trail[_depth++] = new Step(name, 0);
+        if ((seen >> number & 1) != 0)
+            throw Duplicate();
+        seen |= 1ul << number;
+        _json.Read();
+        return _json.TokenType != JsonTokenType.Null;
+    }
+
+    /// <summary>Moves to the value of a map's member; its name.</summary>
+    public string BeginKey()
+    {
+        var name = Text();
+        _trail[_depth++] = new Step(name, 0);
+        _json.Read();
+        return name;
+    }
+
+    /// <summary>Done with a member.</summary>
+    public void EndMember() => _depth--;
+
+    /// <summary>Moves to the next element; false at the array's end.</summary>
+    public bool NextElement(int index)
+    {
+        _json.Read();
+        if (_json.TokenType == JsonTokenType.EndArray)
+            return false;
+        _trail[_depth++] = new Step(null, index);
+        return true;
+    }
+
+    /// <summary>Done with an element.</summary>
+    public void EndElement() => _depth--;
+
+    /// <summary>Keeps a member that the type does not know.</summary>
+    public void KeepUnknown(ref List<UnknownMember>? unknown)
+    {
+        var name = BeginKey();
+        if (unknown?.Exists(m => m.Name == name) is true)
+            throw Duplicate();
+        var start = (int)_json.TokenStartIndex;
+        _json.Skip();
+        (unknown ??= []).Add(new UnknownMember(name, _document[start..(int)_json.BytesConsumed].ToArray()));
+    }
+
+    /// <summary>A string.</summary>
+    public string String()
+    {
+        Expect(JsonTokenType.String, "a string");
+        return Text();
+    }
+
+    /// <summary>A boolean.</summary>
+    public readonly bool Boolean()
+    {
+        if (_json.TokenType is not (JsonTokenType.True or JsonTokenType.False))
+            throw Unexpected("true or false");
+        return _json.TokenType == JsonTokenType.True;
+    }
+
+    /// <summary>A whole number.</summary>
+    public readonly long Signed(long least, long most)
+    {
+        Expect(JsonTokenType.Number, "a number");
+        return _json.TryGetInt64(out var value) && value >= least && value <= most ? value : throw OutOfRange(least.ToString(), most.ToString());
+    }
+
+    /// <summary>A whole number that is not negative.</summary>
+    public readonly ulong Unsigned(ulong most)
+    {
+        Expect(JsonTokenType.Number, "a number");
+        return _json.TryGetUInt64(out var value) && value <= most ? value : throw OutOfRange("0", most.ToString());
+    }
+
+    /// <summary>The error for a member that is there twice.</summary>
+    public readonly OciFormatException Duplicate() => Error("is given twice");
+
+    /// <summary>The error for what is no JSON.</summary>
+    public readonly OciFormatException Malformed(JsonException e)
+    {
+        var where = $"line {(e.LineNumber ?? 0) + 1}";
+        if (_document.Length == 0)
+            return new OciFormatException("invalid JSON: the document is empty");
+        if (_document.StartsWith("\ufeff"u8))
+            return new OciFormatException("invalid JSON: the document begins with a byte order mark");
+        // The reader's message without its position, which it counts from zero.
+        var reason = e.Message.Split(" LineNumber:")[0].ReplaceLineEndings(" ");
+        if (_json.CurrentDepth >= MaxDepth)
+            reason = $"more than {MaxDepth} levels deep.";
+        return new OciFormatException($"{(_depth > 0 ? Where() + ": " : "")}invalid JSON ({where}): {reason}", e);
+    }
+
+    private readonly string Text()
+    {
+        try
+        {
+            return _json.GetString()!;
+        }
+        catch (InvalidOperationException e)
+        {
+            throw Error("is not valid UTF-8 text", e);
+        }
+    }
+
+    private readonly void Expect(JsonTokenType type, string what)
+    {
+        if (_json.TokenType != type)
+            throw Unexpected(what);
+    }
+
+    private readonly OciFormatException Unexpected(string what) => Error($"expected {what}, found {_json.TokenType switch
+    {
+        JsonTokenType.StartObject => "an object",
+        JsonTokenType.StartArray => "an array",
+        JsonTokenType.String => "a string",
+        JsonTokenType.Number => "a number",
+        JsonTokenType.True => "true",
+        JsonTokenType.False => "false",
+        _ => "null",
+    }}");
+
+    private readonly OciFormatException OutOfRange(string least, string most) =>
+        Error($"{Encoding.UTF8.GetString(_json.ValueSpan)} is not a whole number from {least} to {most}");
+
+    private readonly OciFormatException Error(string what, Exception? inner = null)
+    {
+        var line = 1 + _document[..(int)Math.Min(_json.TokenStartIndex, _document.Length)].Count((byte)'\n');
+        return new OciFormatException($"{(_depth > 0 ? Where() : "document")}: {what} (line {line})", inner);
+    }
+
+    private readonly string Where()
+    {
+        var text = new StringBuilder();
+        for (var i = 0; i < _depth; i++)
+        {
+            if (_trail[i].Name is { } name)
+                text.Append(i == 0 ? "" : ".").Append(Printable(name));
+            else
+                text.Append('[').Append(_trail[i].Index).Append(']');
+        }
+        return text.ToString();
+    }
+
+    // A hostile name must not make the message more than a line.
+    private static string Printable(string name)
+    {
+        var text = new StringBuilder();
+        foreach (var c in name.AsSpan(0, Math.Min(name.Length, 80)))
+            text.Append(char.IsControl(c) || char.IsSurrogate(c) ? '?' : c);
+        return text.ToString();
+    }
+
+    // Names and indexes on the way to where the reader is; in the reader itself, so that nothing is allocated for it.
+    [InlineArray(MaxDepth + 2)]
+    private struct Trail
+    {
+        private Step _first;
+    }
+
+    private readonly record struct Step(string? Name, int Index);
+}
+
+/// <summary>A member that a type does not know: its name and its value as JSON.</summary>
+public readonly record struct UnknownMember(string Name, byte[] Json)
+{
+    /// <summary>Writes them where generated writers end an object.</summary>
+    public static void WriteAll(Utf8JsonWriter writer, List<UnknownMember>? members)
+    {
+        foreach (var member in members ?? [])
+        {
+            writer.WritePropertyName(member.Name);
+            writer.WriteRawValue(member.Json, skipInputValidation: true);
+        }
+    }
+}
+
+/// <summary>What generated writers are called through.</summary>
+public static class OciWriter
+{
+    /// <summary>Collects what a writer writes.</summary>
+    public static byte[] Write(Action<Utf8JsonWriter> write, bool indented)
+    {
+        using var buffer = new MemoryStream();
+        using (var writer = new Utf8JsonWriter(buffer, new JsonWriterOptions
+        {
+            Indented = indented,
+            IndentCharacter = '\t',
+            IndentSize = 1,
+            SkipValidation = true,
+            Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        }))
+        {
+            write(writer);
+        }
+        return buffer.ToArray();
+    }
+}
