@@ -71,7 +71,8 @@ public sealed class Runtime : IDisposable
             (options.InputPipe ? "" : $" <'{input}'") + (options.OutputPipe ? "" : $" >'{name}.out'");
         var start = new ProcessStartInfo("/bin/sh")
         {
-            ArgumentList = { "-c", $"exec \"$0\" \"$@\" {redirections}", Binary },
+            // LISTEN_PID must be the pid of the runtime itself, which is the shell's.
+            ArgumentList = { "-c", $"[ -z \"$LISTEN_FDS\" ] || export LISTEN_PID=$$; exec \"$0\" \"$@\" {redirections}", Binary },
             RedirectStandardInput = options.InputPipe,
             RedirectStandardOutput = options.OutputPipe,
             WorkingDirectory = options.WorkingFolder ?? "/",
@@ -214,7 +215,8 @@ public sealed class Result
     public Result FailedWith(string text)
     {
         Assert.True(ExitCode != 0, $"{_command} should fail{Streams()}");
-        Assert.Contains(text, Error, StringComparison.Ordinal);
+        // In its text form the log escapes the quotes within a message.
+        Assert.True(Error.Replace("\\\"", "\"").Contains(text, StringComparison.Ordinal), $"{_command} should say '{text}'{Streams()}");
         return this;
     }
 
@@ -231,5 +233,7 @@ public sealed class Result
 
     private string Read(string extension) => File.Exists(_name + extension) ? File.ReadAllText(_name + extension) : "";
 
-    private string Streams() => $"\n--- stdout\n{(_pipe is null ? Read(".out") : "(piped)")}\n--- stderr\n{Error}";
+    private string Streams() => $"\n--- stdout\n{(_pipe is null ? Start(Read(".out")) : "(piped)")}\n--- stderr\n{Start(Error)}";
+
+    private static string Start(string text) => text.Length > 4000 ? text[..4000] + "..." : text;
 }
