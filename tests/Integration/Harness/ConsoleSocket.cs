@@ -21,9 +21,9 @@ public sealed class ConsoleSocket : IDisposable
     /// <summary>Accepts the runtime's connection and takes the terminal it sends.</summary>
     public Terminal Receive()
     {
-        Assert.True(_listener.Poll(Wait.Deadline, SelectMode.SelectRead), "nobody connects to the console socket");
+        Assert.True(Wait.ForInput((int)_listener.Handle), "nobody connects to the console socket");
         using Socket connection = _listener.Accept();
-        Assert.True(connection.Poll(Wait.Deadline, SelectMode.SelectRead), "no terminal arrives on the console socket");
+        Assert.True(Wait.ForInput((int)connection.Handle), "no terminal arrives on the console socket");
         return new Terminal(ReceiveDescriptor((int)connection.Handle));
     }
 
@@ -76,8 +76,7 @@ public sealed class Terminal(int fd) : IDisposable
         byte[] buffer = new byte[4096];
         while (!enough())
         {
-            var poll = new Libc.PollFd { fd = fd, events = 1 };
-            Assert.True(Libc.poll(ref poll, 1, (int)Wait.Deadline.TotalMilliseconds) == 1, $"the terminal is silent after: {_seen}");
+            Assert.True(Wait.ForInput(fd), $"the terminal is silent after: {_seen}");
             nint count = Libc.read(fd, ref MemoryMarshal.GetArrayDataReference(buffer), (nuint)buffer.Length);
             if (count <= 0)
             {

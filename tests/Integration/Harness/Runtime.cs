@@ -59,8 +59,17 @@ public sealed class Runtime : IDisposable
     /// <summary>Starts a command and leaves it running.</summary>
     public Result Start(Options options, params string[] arguments) => StartBare(options, ["--root", Root, .. arguments]);
 
+    /// <summary>Runs a command in a terminal, as a person would.</summary>
+    public Result RunInTerminal(params string[] arguments)
+    {
+        string command = string.Join(' ', ((string[])[Binary, "--root", Root, .. arguments]).Select(a => $"'{a}'"));
+        return StartProgram("script", new Options { InputPipe = true }, "-q", "-e", "-c", command, "/dev/null").Wait();
+    }
+
     /// <summary>Starts a command with nothing put in front of its arguments.</summary>
-    public Result StartBare(Options options, params string[] arguments)
+    public Result StartBare(Options options, params string[] arguments) => StartProgram(Binary, options, arguments);
+
+    private Result StartProgram(string program, Options options, params string[] arguments)
     {
         string name = $"{_files}/{++_count}";
         string input = "/dev/null";
@@ -72,7 +81,7 @@ public sealed class Runtime : IDisposable
         var start = new ProcessStartInfo("/bin/sh")
         {
             // LISTEN_PID must be the pid of the runtime itself, which is the shell's.
-            ArgumentList = { "-c", $"[ -z \"$LISTEN_FDS\" ] || export LISTEN_PID=$$; exec \"$0\" \"$@\" {redirections}", Binary },
+            ArgumentList = { "-c", $"[ -z \"$LISTEN_FDS\" ] || export LISTEN_PID=$$; exec \"$0\" \"$@\" {redirections}", program },
             RedirectStandardInput = options.InputPipe,
             RedirectStandardOutput = options.OutputPipe,
             WorkingDirectory = options.WorkingFolder ?? "/",

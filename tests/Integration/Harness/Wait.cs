@@ -28,12 +28,25 @@ internal static class Wait
             return;
         try
         {
-            var poll = new Libc.PollFd { fd = fd, events = 1 };
-            Assert.True(Libc.poll(ref poll, 1, (int)Deadline.TotalMilliseconds) == 1, $"process {pid} does not end");
+            Assert.True(ForInput(fd), $"process {pid} does not end");
         }
         finally
         {
             _ = Libc.close(fd);
         }
+    }
+
+    /// <summary>Waits until there is something to read (for a pidfd: until the process has ended).</summary>
+    public static bool ForInput(int fd)
+    {
+        long start = Stopwatch.GetTimestamp();
+        var poll = new Libc.PollFd { fd = fd, events = 1 };
+        // A signal (a child has ended) cuts a poll short.
+        while (Libc.poll(ref poll, 1, 1000) != 1)
+        {
+            if (Stopwatch.GetElapsedTime(start) > Deadline)
+                return false;
+        }
+        return true;
     }
 }
