@@ -12,7 +12,7 @@ public class RobustnessTests : ContainerTest
     [InlineData("createContainer")]
     public void A_killed_create_leaves_nothing_that_delete_cannot_clean(string kind)
     {
-        Skip.If(Runtime.IsRunc, "runc has not written its state yet, and cannot find what it made");
+        Skip.If(Runtime.IsRunc, "runc has no state to find the cgroup by yet, and leaves it behind");
         // A hook is the runtime stopped at a known place.
         string note = Bundle.Folder + "/here", go = Bundle.Folder + "/go";
         string script = $"PATH=/bin:/usr/bin; : >{note}; until [ -e {go} ]; do sleep 0.01; done";
@@ -56,7 +56,6 @@ public class RobustnessTests : ContainerTest
     [SkippableFact]
     public void Of_many_that_create_the_same_id_one_wins()
     {
-        Skip.If(Runtime.IsRuncOlderThan(2), "runc lets several begin, before 1.2");
         Bundle.Args("true").Save();
         Result[] all = [.. Enumerable.Range(0, 6).Select(_ => Runtime.Start(new Options(), "create", "--bundle", Bundle.Folder, Bundle.Id))];
         Assert.Single(all, create => create.ExitCode == 0);
@@ -77,7 +76,6 @@ public class RobustnessTests : ContainerTest
     [SkippableFact]
     public void Many_that_delete_by_force_agree()
     {
-        Skip.If(Runtime.IsRunc, "runc may find the folder of another half deleted");
         StartIdle(Bundle);
         Result[] all = [.. Enumerable.Range(0, 6).Select(_ => Runtime.Start(new Options(), "delete", "--force", Bundle.Id))];
         Assert.All(all, delete => delete.Succeeded());

@@ -7,6 +7,18 @@ public abstract class ContainerTest : IDisposable
     private readonly List<Bundle> _bundles = [];
     private readonly Leftovers _before;
 
+    static ContainerTest() => AppDomain.CurrentDomain.ProcessExit += (_, _) =>
+    {
+        // The folder of all the tests' cgroups, which no runtime knows to be ours. Another run may still need it.
+        try
+        {
+            Directory.Delete(Leftovers.CgroupRoot + "/conman-test");
+        }
+        catch (IOException)
+        {
+        }
+    };
+
     protected ContainerTest()
     {
         Skip.If(Libc.geteuid() != 0, "needs root");
