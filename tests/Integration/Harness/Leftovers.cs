@@ -1,0 +1,87 @@
+// What a container may leave behind on the host: cgroups, mounts, processes, files of state. A snapshot is taken
+// before a test; what is there afterwards and was not before is the runtime's fault.
+namespace Conman.Integration.Tests;
+
+public sealed class Leftovers
+{
+    public const string CgroupRoot = "/sys/fs/cgroup";
+
+    private readonly HashSet<string> _mounts = [.. Mounts()];
+
+    /// <summary>One sentence for each thing left of the containers with these ids, nothing when all is clean.</summary>
+    public IEnumerable<string> Of(IReadOnlyCollection<string> ids, string root)
+    {
+        foreach (string mount in Mounts().Except(_mounts))
+            yield return "mount: " + mount;
+        foreach (string mount in _mounts.Except(Mounts()))
+            yield return "a mount of the host is gone or changed: " + mount;
+        foreach (string cgroup in Cgroups(ids))
+            yield return "cgroup: " + cgroup;
+        foreach ((int pid, string what) in Processes(ids))
+            yield return $"process: {pid} {what}";
+        if (Directory.Exists(root))
+        {
+            foreach (string file in Directory.EnumerateFileSystemEntries(root))
+                yield return "state: " + file;
+        }
+    }
+
+    public static IEnumerable<string> Mounts() => File.ReadAllLines("/proc/self/mountinfo");
+
+    public static IEnumerable<string> Cgroups(IReadOnlyCollection<string> ids) =>
+        Directory.EnumerateDirectories(CgroupRoot, "*", new EnumerationOptions { RecurseSubdirectories = true, IgnoreInaccessible = true })
+            .Where(path => ids.Any(path.Contains));
+
+    /// <summary>Living processes that a test with one of these ids has started, by their environment or arguments.</summary>
+    public static IEnumerable<(int Pid, string What)> Processes(IReadOnlyCollection<string> ids)
+    {
+        string[] markers = [.. ids.Select(id => $"{Bundle.Marker}={id}\0")];
+        foreach (string folder in Directory.EnumerateDirectories("/proc"))
+        {
+            if (!int.TryParse(Path.GetFileName(folder), out int pid) || pid == Environment.ProcessId)
+                continue;
+            string arguments = ReadOrEmpty(folder + "/cmdline"), environment = ReadOrEmpty(folder + "/environ");
+            if (markers.Any(environment.Contains) || ids.Any(id => arguments.Split('\0', '/', ':').Contains(id)))
+                yield return (pid, arguments.Replace('\0', ' '));
+        }
+    }
+
+    /// <summary>Takes away by force what a failed test has left, so that the next one starts clean.</summary>
+    public void Remove(IReadOnlyCollection<string> ids)
+    {
+        foreach ((int pid, _) in Processes(ids).ToList())
+            _ = Libc.kill(pid, Libc.SIGKILL);
+        foreach (string cgroup in Cgroups(ids).OrderByDescending(path => path.Length).ToList())
+        {
+            File.WriteAllText(cgroup + "/cgroup.kill", "1");
+            Wait.Until(() => TryDelete(cgroup), $"cannot remove {cgroup}");
+        }
+        foreach (string mount in Mounts().Except(_mounts).Reverse().ToList())
+            _ = Libc.umount2(mount.Split(' ')[4], Libc.MNT_DETACH);
+    }
+
+    private static bool TryDelete(string folder)
+    {
+        try
+        {
+            Directory.Delete(folder);
+            return true;
+        }
+        catch (IOException)
+        {
+            return !Directory.Exists(folder);
+        }
+    }
+
+    private static string ReadOrEmpty(string path)
+    {
+        try
+        {
+            return File.ReadAllText(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return ""; // the process has ended meanwhile
+        }
+    }
+}

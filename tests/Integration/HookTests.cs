@@ -1,0 +1,236 @@
+// Hooks of all six kinds: when they run, where, what they are told, and what becomes of the container if one fails.
+using System.Text.Json.Nodes;
+
+namespace Conman.Integration.Tests;
+
+public class HookTests : ContainerTest
+{
+    private static readonly string[] Kinds = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"];
+
+    /// <summary>A hook that runs a script with the host's shell, or, for startContainer, with the container's.</summary>
+    private Bundle Hook(string kind, string script, params string[] env)
+    {
+        var hook = new JsonObject { ["path"] = "/bin/sh", ["args"] = Tests.Bundle.Strings("sh", "-c", script) };
+        if (env.Length > 0)
+            hook["env"] = Tests.Bundle.Strings(env);
+        return Bundle.Add("hooks/" + kind, hook);
+    }
+
+    /// <summary>A folder that is at the same path inside and outside, so that any hook can write to it.</summary>
+    private string SharedFolder()
+    {
+        string folder = Bundle.Subfolder("notes");
+        Bundle.Bind(folder, "/notes", "bind");
+        Bundle.Writable();
+        return folder;
+    }
+
+    private static string Notes(string kind, string folder) => kind == "startContainer" ? "/notes" : folder;
+
+    private static void SkipPoststart(string kind) =>
+        Skip.If(kind == "poststart" && Runtime.IsRunc, "runc runs poststart when it has created, not when it has started");
+
+    [SkippableFact]
+    public void Hooks_run_in_the_order_of_the_specification()
+    {
+        string folder = SharedFolder();
+        string[] kinds = Runtime.IsRunc ? [.. Kinds.Where(k => k != "poststart")] : Kinds;
+        foreach (string kind in kinds.Reverse())
+        {
+            Hook(kind, $"echo {kind} 1 >>{Notes(kind, folder)}/log");
+            Hook(kind, $"echo {kind} 2 >>{Notes(kind, folder)}/log");
+        }
+        Runtime.Create(Bundle.Shell("echo process >>/notes/log; exec sleep 1000")).Succeeded();
+        Assert.Equal(Kinds[..3].SelectMany(k => (string[])[k + " 1", k + " 2"]), File.ReadAllLines(folder + "/log"));
+        Runtime.Run("start", Bundle.Id).Succeeded();
+        Wait.Until(() => Bundle.Read("notes/log").Contains("process\n"), "the process to start");
+        // poststart and the process run side by side.
+        Assert.Equal(kinds[..^1].SelectMany(k => (string[])[k + " 1", k + " 2"]), File.ReadAllLines(folder + "/log").Where(l => l != "process"));
+        Runtime.Run("delete", "--force", Bundle.Id).Succeeded();
+        Assert.Equal(kinds.SelectMany(k => (string[])[k + " 1", k + " 2"]), File.ReadAllLines(folder + "/log").Where(l => l != "process"));
+        Assert.True(Array.IndexOf(File.ReadAllLines(folder + "/log"), "startContainer 2") < Array.IndexOf(File.ReadAllLines(folder + "/log"), "process"));
+    }
+
+    [SkippableTheory]
+    [InlineData("prestart", false)]
+    [InlineData("createRuntime", false)]
+    [InlineData("createContainer", true)]
+    [InlineData("startContainer", true)]
+    [InlineData("poststart", false)]
+    [InlineData("poststop", false)]
+    public void A_hook_runs_on_its_side_of_the_wall(string kind, bool inside)
+    {
+        string folder = SharedFolder();
+        Hook(kind, $"PATH=/bin:/usr/bin; for n in mnt uts ipc net pid; do readlink /proc/self/ns/$n; done >{Notes(kind, folder)}/ns");
+        Runtime.CreateAndStart(Bundle.Shell("echo ready; exec sleep 1000")).WaitForOutput("ready");
+        int pid = Runtime.Pid(Bundle.Id);
+        string[] names = ["mnt", "uts", "ipc", "net", "pid"];
+        string[] Links(int of) => [.. names.Select(n => new FileInfo($"/proc/{of}/ns/{n}").LinkTarget!)];
+        string[] container = Links(pid), host = Links(Environment.ProcessId);
+        if (kind == "poststop")
+            Runtime.Run("delete", "--force", Bundle.Id).Succeeded();
+        Assert.Equal(inside ? container : host, File.ReadAllLines(folder + "/ns"));
+    }
+
+    [SkippableTheory]
+    [InlineData("prestart", "creating", true)]
+    [InlineData("createRuntime", "creating", true)]
+    [InlineData("createContainer", "creating", true)]
+    [InlineData("startContainer", "created", true)]
+    [InlineData("poststart", "running", true)]
+    [InlineData("poststop", "stopped", false)]
+    public void A_hook_is_given_the_state(string kind, string status, bool hasPid)
+    {
+        SkipPoststart(kind);
+        string folder = SharedFolder();
+        Bundle.Set("annotations", new JsonObject { ["org.example.colour"] = "green" });
+        Hook(kind, $"PATH=/bin:/usr/bin; cat >{Notes(kind, folder)}/state");
+        Runtime.CreateAndStart(Bundle.Args("sleep", "1000"));
+        int pid = Runtime.Pid(Bundle.Id);
+        Runtime.Run("delete", "--force", Bundle.Id).Succeeded();
+        JsonNode state = JsonNode.Parse(File.ReadAllText(folder + "/state"))!;
+        Assert.Equal(Bundle.Id, (string?)state["id"]);
+        Assert.Equal(status, (string?)state["status"]);
+        Assert.Equal(Bundle.Folder, (string?)state["bundle"]);
+        Assert.Equal("green", (string?)state["annotations"]?["org.example.colour"]);
+        Assert.NotNull((string?)state["ociVersion"]);
+        // Inside, the first process is 1 or the host's number: both are its pid.
+        if (hasPid)
+            Assert.Contains((int)state["pid"]!, (int[])(kind is "createContainer" or "startContainer" ? [1, pid] : [pid]));
+        else
+            Assert.Equal(0, (int?)state["pid"] ?? 0);
+    }
+
+    [SkippableTheory]
+    [InlineData("prestart")]
+    [InlineData("createRuntime")]
+    [InlineData("createContainer")]
+    [InlineData("poststart")]
+    [InlineData("poststop")]
+    public void A_hook_has_the_environment_asked_for(string kind)
+    {
+        string folder = SharedFolder();
+        Hook(kind, $"PATH=/bin:/usr/bin; echo \"$ONE-$FROM_HOST\" >{folder}/env", "ONE=two", $"{Tests.Bundle.Marker}={Bundle.Id}");
+        _ = Runtime.RunContainer(Bundle.Args("true"), new Options { Environment = { ["FROM_HOST"] = "1" } }).Succeeded();
+        Assert.Equal("two-\n", Bundle.Read("notes/env"));
+    }
+
+    [SkippableFact]
+    public void A_hooks_arguments_are_passed_on_with_the_first_as_its_name()
+    {
+        string script = Bundle.File("hook", "#!/bin/sh\necho \"$#-$1-$2\" >\"$(dirname \"$0\")/args\"\n", 0x1ed);
+        Bundle.Add("hooks/createRuntime", new JsonObject { ["path"] = script, ["args"] = Tests.Bundle.Strings("hook", "one", "two words") });
+        Runtime.RunContainer(Bundle.Args("true")).Succeeded();
+        Assert.Equal("2-one-two words\n", Bundle.Read("args"));
+    }
+
+    [SkippableFact]
+    public void The_network_of_the_container_can_be_made_by_a_hook()
+    {
+        // What a CNI plugin does: find the namespace by the pid of the state, before the process starts.
+        Hook("createRuntime", $"PATH=/bin:/usr/bin:/sbin:/usr/sbin; pid=$(sed 's/.*\"pid\":\\([0-9]*\\).*/\\1/'); readlink /proc/$pid/ns/net >{Bundle.Folder}/net");
+        Result run = Runtime.RunContainer(Bundle.Args("readlink", "/proc/self/ns/net")).Succeeded();
+        Assert.Equal(run.Output, Bundle.Read("net"));
+    }
+
+    [SkippableFact]
+    public void A_mount_made_by_a_hook_inside_is_seen_by_the_process()
+    {
+        string rootfs = Bundle.Rootfs;
+        Bundle.Writable().Subfolder("rootfs/mnt");
+        Hook("createContainer", $"PATH=/bin:/usr/bin; mount -t tmpfs hook {rootfs}/mnt && echo made >{rootfs}/mnt/file");
+        Runtime.RunContainer(Bundle.Args("cat", "/mnt/file")).Printed("made");
+        AssertNothingLeft();
+    }
+
+    [SkippableTheory]
+    [InlineData("prestart", "create")]
+    [InlineData("createRuntime", "create")]
+    [InlineData("createContainer", "create")]
+    [InlineData("prestart", "run")]
+    [InlineData("createRuntime", "run")]
+    [InlineData("createContainer", "run")]
+    [InlineData("startContainer", "run")]
+    public void A_failing_hook_means_no_container(string kind, string command)
+    {
+        string folder = SharedFolder();
+        Hook(kind, ":");
+        Hook(kind, "echo the reason >&2; exit 3");
+        Hook(kind, $"touch {Notes(kind, folder)}/third");
+        Bundle.Shell("touch /notes/process").Save();
+        Result result = Runtime.Run(command, "--bundle", Bundle.Folder, Bundle.Id).FailedWith($"error running hook #1:");
+        Assert.Contains("the reason", result.Error);
+        Assert.Empty(Directory.GetFileSystemEntries(folder));
+        AssertNothingLeft();
+    }
+
+    [SkippableFact]
+    public void A_failing_start_hook_ends_a_created_container()
+    {
+        string folder = SharedFolder();
+        Hook("startContainer", "exit 3");
+        Runtime.Create(Bundle.Shell("touch /notes/process")).Succeeded();
+        _ = Runtime.Run("start", Bundle.Id).ExitCode; // runc learns of it too late to say so
+        Runtime.WaitForStatus(Bundle.Id, "stopped");
+        Assert.Empty(Directory.GetFileSystemEntries(folder));
+    }
+
+    [SkippableFact]
+    public void A_failing_poststop_hook_does_not_keep_the_container()
+    {
+        Skip.If(Runtime.IsRunc, "runc does not run the hooks after the one that fails");
+        string folder = SharedFolder();
+        Hook("poststop", "exit 3");
+        Hook("poststop", $"touch {folder}/second");
+        Runtime.CreateAndStart(Bundle.Args("true"));
+        Runtime.WaitForStatus(Bundle.Id, "stopped");
+        Result result = Runtime.Run("delete", Bundle.Id).Succeeded();
+        Assert.NotEmpty(result.Error);
+        Assert.True(File.Exists(folder + "/second"));
+        AssertNothingLeft();
+    }
+
+    [SkippableFact]
+    public void A_failing_poststart_hook_is_reported()
+    {
+        Hook("poststart", "exit 3");
+        Result run = Runtime.RunContainer(Bundle.Args("true"));
+        Assert.NotEmpty(run.Error);
+        AssertNothingLeft();
+    }
+
+    [SkippableTheory]
+    [InlineData("prestart")]
+    [InlineData("createRuntime")]
+    [InlineData("createContainer")]
+    [InlineData("startContainer")]
+    public void A_hook_that_hangs_is_ended_by_its_timeout(string kind)
+    {
+        Bundle.Add("hooks/" + kind, new JsonObject
+        {
+            ["path"] = "/bin/sleep", ["args"] = Tests.Bundle.Strings("sleep", "1000"), ["timeout"] = 1,
+            ["env"] = Tests.Bundle.Strings($"{Tests.Bundle.Marker}={Bundle.Id}"),
+        });
+        Assert.NotEqual(0, Runtime.RunContainer(Bundle.Args("true")).ExitCode);
+        AssertNothingLeft();
+    }
+
+    [SkippableTheory]
+    [InlineData("createRuntime")]
+    [InlineData("createContainer")]
+    [InlineData("startContainer")]
+    public void A_hook_that_is_not_there_is_named(string kind)
+    {
+        Bundle.Add("hooks/" + kind, new JsonObject { ["path"] = "/no/such/hook" });
+        Runtime.RunContainer(Bundle.Args("true")).FailedWith("/no/such/hook");
+        AssertNothingLeft();
+    }
+
+    [SkippableFact]
+    public void A_hook_with_a_relative_path_is_refused()
+    {
+        Bundle.Add("hooks/createRuntime", new JsonObject { ["path"] = "bin/true" });
+        Assert.NotEqual(0, Runtime.RunContainer(Bundle.Args("true")).ExitCode);
+        AssertNothingLeft();
+    }
+}
