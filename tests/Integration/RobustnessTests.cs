@@ -65,11 +65,10 @@ public class RobustnessTests : ContainerTest
     [SkippableFact]
     public void Of_many_that_start_the_same_container_one_wins()
     {
+        Skip.If(Runtime.IsRunc, "runc may wait for ever for a container that another has started");
         Runtime.Create(Bundle.Args("sleep", "1000")).Succeeded();
         Result[] all = [.. Enumerable.Range(0, 6).Select(_ => Runtime.Start(new Options(), "start", Bundle.Id))];
-        Assert.Contains(all, start => start.ExitCode == 0);
-        if (!Runtime.IsRunc)
-            Assert.Single(all, start => start.ExitCode == 0);
+        Assert.Single(all, start => start.ExitCode == 0);
         Assert.Equal("running", Runtime.Status(Bundle.Id));
     }
 
