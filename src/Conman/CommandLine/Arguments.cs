@@ -44,7 +44,7 @@ internal sealed class Arguments
         for (; at < args.Length; at++)
         {
             var arg = args[at];
-            if (result.Words.Count >= stopAfter)
+            if (stopAfter > 0 && result.Words.Count >= stopAfter)
                 break;
             if (arg == "--")
             {
