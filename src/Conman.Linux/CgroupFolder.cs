@@ -8,6 +8,7 @@ namespace Conman.Linux;
 public readonly record struct CgroupFolder(string Path)
 {
     private const long Cgroup2Magic = 0x63677270;
+    private const string OwnerAttribute = "user.conman.owner";
 
     /// <summary>The mount point of cgroup2: /sys/fs/cgroup, or below it on a hybrid host; null where there is none.</summary>
     public static string? FindMount()
@@ -36,6 +37,12 @@ public readonly record struct CgroupFolder(string Path)
 
     /// <summary>Writes a control file; errno or 0.</summary>
     public int TryWrite(string file, string value) => Files.TryWriteFile($"{Path}/{file}", Encoding.UTF8.GetBytes(value));
+
+    /// <summary>Marks the cgroup as somebody's (xattr(7): cgroup2 has user attributes since Linux 5.7); errno or 0.</summary>
+    public int TryMark(string owner) => Files.TrySetAttribute(Path, OwnerAttribute, owner);
+
+    /// <summary>Whose it is marked as; null: nobody's.</summary>
+    public string? Owner => Files.TryGetAttribute(Path, OwnerAttribute);
 
     /// <summary>Whether any process is in it or below it ("populated" of cgroup.events).</summary>
     public bool Populated => TryRead("cgroup.events")?.Contains("populated 1", StringComparison.Ordinal) ?? false;

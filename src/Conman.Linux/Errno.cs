@@ -25,5 +25,6 @@ public static class Errno
     public const int ENOSYS = 38;
     public const int ENOTEMPTY = 39;
     public const int EOPNOTSUPP = 95;
+    public const int ECONNRESET = 104;
     public const int ECONNREFUSED = 111;
 }

@@ -34,7 +34,7 @@ public static unsafe class Waiting
         {
             int n;
             fixed (PollEntry* p = entries)
-                n = Tmds.Linux.LibC.poll((Tmds.Linux.pollfd*)p, (uint)entries.Length, milliseconds);
+                n = Native.poll(p, (nuint)entries.Length, milliseconds);
             if (n >= 0)
                 return n > 0;
             if (Marshal.GetLastPInvokeError() != Errno.EINTR)

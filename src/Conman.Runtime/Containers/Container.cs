@@ -170,7 +170,18 @@ public sealed class Container : IDisposable
                 throw new RuntimeException($"cannot start a container in the {Name(Status)} state");
         }
         var spec = TryReadSpec() ?? throw new RuntimeException($"cannot start container {Id}: its config.json is gone");
-        HookRunner.Run("startContainer", spec.Hooks?.StartContainer, State(ContainerStatus.Created).ToUtf8(false), Record!.Pid);
+        try
+        {
+            HookRunner.Run("startContainer", spec.Hooks?.StartContainer, State(ContainerStatus.Created).ToUtf8(false), Record!.Pid);
+        }
+        catch (RuntimeException)
+        {
+            // "The runtime MUST … stop the container" (runtime-spec runtime.md, "Lifecycle", step 8)
+            using var init = TryOpenInit();
+            if (init is not null)
+                Processes.TrySignal(init, Signals.SIGKILL);
+            throw;
+        }
         using (var connection = Sockets.TryConnect(_folder.Descriptor, ContainerFolder.StartSocket, out var errno))
         {
             if (connection is null)
@@ -201,7 +212,7 @@ public sealed class Container : IDisposable
     {
         var warnings = new List<string>();
         if (_folder.Cgroup is { Length: > 0 } cgroup)
-            ContainerCgroup.At(cgroup).Destroy();
+            ContainerCgroup.At(cgroup).Destroy(Record is null ? _folder.Path : null);
         using (var init = TryOpenInit())
         {
             // Without a cgroup of its own (or in a cgroup that lost it) the process is still known by pid and time.
