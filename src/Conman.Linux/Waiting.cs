@@ -10,6 +10,7 @@ public enum PollEvents : short
 {
     None = 0,
     In = 1,
+    Priority = 2,
     Out = 4,
     Error = 8,
     HangUp = 16,

@@ -155,6 +155,30 @@ public sealed class Container : IDisposable
             throw new RuntimeException($"cannot signal container {Id}: {LinuxException.Describe(errno)}");
     }
 
+    /// <summary>Stops every process of the container where it is, or lets them go on (cgroup v2 freezer).</summary>
+    public void Freeze(bool freeze)
+    {
+        var status = Status;
+        if (freeze && status is not (ContainerStatus.Running or ContainerStatus.Created))
+            throw new RuntimeException($"container not running or created: {Name(status)}");
+        if (!freeze && status != ContainerStatus.Paused)
+            throw new RuntimeException($"container not paused: {Name(status)}");
+        var errno = new CgroupFolder(Record!.Cgroup!).TryFreeze(freeze, 10_000);
+        if (errno != 0)
+            throw new RuntimeException($"cannot {(freeze ? "freeze" : "thaw")} cgroup {Record.Cgroup}: {LinuxException.Describe(errno)}");
+    }
+
+    /// <summary>Every process in the container's cgroup, by the host's pids.</summary>
+    public List<int> AllProcesses() => Record?.Cgroup is { } cgroup ? new CgroupFolder(cgroup).Processes() : [];
+
+    /// <summary>Changes limits.</summary>
+    public void Update(Resources resources)
+    {
+        if (Status == ContainerStatus.Stopped)
+            throw new RuntimeException("container not running");
+        ContainerCgroup.At(Record!.Cgroup!).Apply(CgroupLimits.Compile(resources));
+    }
+
     /// <summary>Starts a container that waits.</summary>
     public void Start()
     {
