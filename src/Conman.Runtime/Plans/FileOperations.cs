@@ -7,7 +7,7 @@ namespace Conman.Runtime.Plans;
 /// <summary>Stops mounts from travelling between the new mount namespace and the host's.</summary>
 public sealed record LeaveHostMounts(Propagation Propagation) : Operation
 {
-    public override string Describe() => $"keep mounts from reaching the host (/ becomes {Words.Propagation(Propagation, true)})";
+    public override string Describe() => $"keep what is mounted from now on from reaching the host (/ becomes {Words.Propagation(Propagation, true)})";
 
     internal override void Encode(PlanEncoder encoder) => SetPropagation.Encode(encoder, Propagation, true);
 }
@@ -15,7 +15,7 @@ public sealed record LeaveHostMounts(Propagation Propagation) : Operation
 /// <summary>Puts the root file system's tree into the mount namespace, over the host's root, where only this process can reach it.</summary>
 public sealed record PlaceRoot(HostTree Tree) : Operation
 {
-    public override string Describe() => $"put the root file system {Tree.Path} in place";
+    public override string Describe() => $"mount the root file system {Tree.Path}";
 
     internal override void Encode(PlanEncoder encoder) =>
         encoder.CallWith("\0/\0"u8, SyscallNumbers.move_mount, 0b1010, (ulong)Tree.Descriptor, 0, unchecked((ulong)Files.CurrentDirectory), 1, 4 /* MOVE_MOUNT_F_EMPTY_PATH */);
@@ -53,7 +53,7 @@ public sealed record BindTree(HostTree Tree, string Path) : Operation
 
     public override string Describe() => $"mount {Tree.Path} on {Path}" + Words.InParentheses(
         Tree.Recursive ? "rbind" : "bind", Words.Attributes(Tree.Set), Words.Attributes(Tree.SetRecursive, true),
-        Words.Propagation(Tree.Propagation, Tree.Recursive), Words.Propagation(Tree.Then, Tree.ThenRecursive));
+        Words.Propagation(Tree.Propagation, Tree.Recursive), Words.Then(Tree.Then, Tree.ThenRecursive));
 
     public override string Failure(int errno, string kernelWords) => errno == Errno.EPERM && (Destination & Destination.OnProc) == 0
         ? $"cannot {Describe()}: {Path} lies on a procfs"
@@ -122,8 +122,8 @@ public sealed record WriteSetting(HostProc Proc, string File, string Value, stri
 public sealed record PivotRoot(HostTree Root, bool MoveOnly) : Operation
 {
     public override string Describe() => MoveOnly
-        ? "make it the root by chroot (no pivot): the host's mounts stay below it"
-        : "make it the root (pivot_root), and let go of the host's file systems";
+        ? $"make {Root.Path} the root (chroot, no pivot): the host's mounts stay out of sight, but there"
+        : $"make {Root.Path} the root (pivot_root), and let go of the host's file systems";
 
     internal override void Encode(PlanEncoder encoder)
     {
