@@ -319,7 +319,7 @@ public static unsafe class Files
     public static bool Lock(FileDescriptor file, bool wait, string name)
     {
         int result;
-        do result = Native.flock(file.Number, wait ? 2 : 2 | 4);
+        do result = Native.flock(file.Number, wait ? 2 /* LOCK_EX */ : 2 | 4 /* LOCK_EX | LOCK_NB */);
         while (result < 0 && Interrupted());
         if (result == 0)
             return true;
@@ -335,8 +335,8 @@ public static unsafe class Files
         var file = FileDescriptor.Check(Native.memfd_create(name, 1 | 2 /* MFD_CLOEXEC | MFD_ALLOW_SEALING */), $"create memfd {name}");
         Write(file.Number, content, name);
         Rewind(file);
-        // F_ADD_SEALS: SEAL, SHRINK, GROW, WRITE
-        if (Tmds.Linux.LibC.fcntl(file.Number, 1033, 1 | 2 | 4 | 8) < 0)
+        const int Everything = 1 | 2 | 4 | 8 /* F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE */;
+        if (Tmds.Linux.LibC.fcntl(file.Number, 1033 /* F_ADD_SEALS */, Everything) < 0)
             LinuxException.Throw(Marshal.GetLastPInvokeError(), $"seal memfd {name}");
         return file;
     }

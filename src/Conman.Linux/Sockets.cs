@@ -115,8 +115,8 @@ public static unsafe class Sockets
     {
         var control = stackalloc long[3];
         control[0] = 20;
-        ((int*)control)[2] = 1; // SOL_SOCKET
-        ((int*)control)[3] = 1; // SCM_RIGHTS
+        ((int*)control)[2] = 1 /* SOL_SOCKET */;
+        ((int*)control)[3] = 1 /* SCM_RIGHTS */;
         ((int*)control)[4] = fd;
         fixed (byte* p = text)
         {

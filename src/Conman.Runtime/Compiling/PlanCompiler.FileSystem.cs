@@ -155,6 +155,8 @@ public sealed partial class PlanCompiler
                 throw new RuntimeException($"linux.devices[{i}].type: unknown type {Words.Quote(device.Type ?? "")}");
             if (string.IsNullOrEmpty(device.Path) || device.Path[0] != '/')
                 throw new RuntimeException($"linux.devices[{i}].path: {Words.Quote(device.Path ?? "")} is not absolute");
+            if (device.Type != "p" && (device.Major is < 0 or > 0xfff || device.Minor is < 0 or > 0xfffff))
+                throw new RuntimeException($"linux.devices[{i}]: {device.Major}:{device.Minor} is no device number");
             AddDevice(
                 device.Path, device.Type[0] == 'u' ? 'c' : device.Type[0], (uint)device.Major, (uint)device.Minor,
                 device.FileMode ?? 0x1b6, device.Uid ?? 0, device.Gid ?? 0);

@@ -8,7 +8,7 @@ namespace Conman.Runtime.Plans;
 /// <param name="Path">A mount point: all below it (recursive), or it alone.</param>
 public sealed record LeaveHostMounts(string Path, Propagation Propagation, bool Recursive) : Operation
 {
-    public override string Describe() => $"keep mounts from reaching the host ({Path} becomes {Words.Propagation(Propagation, Recursive)})";
+    public override string Describe() => $"keep what is mounted from now on from reaching the host ({Path} becomes {Words.Propagation(Propagation, Recursive)})";
 
     internal override void Encode(PlanEncoder encoder) => SetPropagation.Encode(encoder, Propagation, Recursive, Path);
 }
@@ -19,7 +19,7 @@ public sealed record LeaveHostMounts(string Path, Propagation Propagation, bool 
 /// </summary>
 public sealed record PlaceRoot(HostTree Tree, string Path) : Operation
 {
-    public override string Describe() => $"put the root file system {Tree.Path} in place" + (Path == Tree.Path ? " there, for the hooks" : "");
+    public override string Describe() => $"mount the root file system {Tree.Path}" + (Path == Tree.Path ? " there, for the hooks" : "");
 
     internal override void Encode(PlanEncoder encoder) => encoder.CallWith(
         System.Text.Encoding.UTF8.GetBytes($"\0{Path}\0"), SyscallNumbers.move_mount, 0b1010,
@@ -66,7 +66,7 @@ public sealed record BindTree(HostTree Tree, string Path) : Operation
 
     public override string Describe() => $"mount {Tree.Path} on {Path}" + Words.InParentheses(
         Tree.Recursive ? "rbind" : "bind", Words.Attributes(Tree.Set), Words.Attributes(Tree.SetRecursive, true),
-        Words.Propagation(Tree.Propagation, Tree.Recursive), Words.Propagation(Tree.Then, Tree.ThenRecursive));
+        Words.Propagation(Tree.Propagation, Tree.Recursive), Words.Then(Tree.Then, Tree.ThenRecursive));
 
     public override string Failure(int errno, string kernelWords) => errno == Errno.EPERM && (Destination & Destination.OnProc) == 0
         ? $"cannot {Describe()}: {Path} lies on a procfs"
@@ -137,8 +137,8 @@ public sealed record WriteSetting(HostProc Proc, string File, string Value, stri
 public sealed record PivotRoot(HostTree Root, bool MoveOnly, bool Shared) : Operation
 {
     public override string Describe() => MoveOnly
-        ? "make it the root by chroot (no pivot): the host's mounts stay below it"
-        : "make it the root (pivot_root), and let go of the host's file systems";
+        ? $"make {Root.Path} the root (chroot, no pivot): the host's mounts stay out of sight, but there"
+        : $"make {Root.Path} the root (pivot_root), and let go of the host's file systems";
 
     internal override void Encode(PlanEncoder encoder)
     {

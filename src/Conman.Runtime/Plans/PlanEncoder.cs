@@ -182,6 +182,9 @@ internal sealed class PlanEncoder
 
     private void AddText(string text)
     {
+        // It would end the text there, and conman-init would read the rest as the next one.
+        if (text.Contains('\0'))
+            throw new RuntimeException($"cannot {_current!.Describe().Replace("\0", "\\0")}: a NUL character in {Words.Quote(text.Replace("\0", "\\0"))}");
         var span = Reserve(Encoding.UTF8.GetByteCount(text) + 1);
         Encoding.UTF8.GetBytes(text, span);
         span[^1] = 0;

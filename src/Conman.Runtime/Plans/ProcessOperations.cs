@@ -53,7 +53,8 @@ public sealed record TakeTerminal : Operation
 /// <summary>prlimit(2) on itself.</summary>
 public sealed record SetLimit(string Name, int Resource, ulong Soft, ulong Hard) : Operation
 {
-    public override string Describe() => $"set the limit {Name} to {Number(Soft)} (hard {Number(Hard)})";
+    public override string Describe() =>
+        $"set the limit {Name} to {Number(Soft)}" + (Hard == Soft ? "" : Hard == ulong.MaxValue ? " (may be raised without limit)" : $" (may be raised to {Hard})");
 
     internal override void Encode(PlanEncoder encoder)
     {
@@ -115,7 +116,8 @@ public sealed record SetUmask(uint Mask) : Operation
 /// <summary>Drops from the bounding set what the container may never gain.</summary>
 public sealed record BoundCapabilities(ulong Kept) : Operation
 {
-    public override string Describe() => $"bound the capabilities to {CapabilityNames.List(Kept)}";
+    public override string Describe() =>
+        "put every capability out of reach for good" + (Kept == 0 ? "" : $", except {CapabilityNames.List(Kept)}");
 
     internal override void Encode(PlanEncoder encoder) => encoder.Add(PlanCode.Bound, x0: Kept);
 }
@@ -147,9 +149,9 @@ public sealed record SetCapabilities(ulong Effective, ulong Permitted, ulong Inh
 {
     public override string Describe()
     {
-        var text = $"set the capabilities: effective {CapabilityNames.List(Effective)}";
-        if (Permitted != Effective)
-            text += $"; permitted {CapabilityNames.List(Permitted)}";
+        var text = Permitted == Effective
+            ? $"set the capabilities: effective and permitted {CapabilityNames.List(Effective)}"
+            : $"set the capabilities: effective {CapabilityNames.List(Effective)}; permitted {CapabilityNames.List(Permitted)}";
         if (Inheritable != 0)
             text += $"; inheritable {CapabilityNames.List(Inheritable)}";
         if (Ambient != 0)
@@ -161,7 +163,7 @@ public sealed record SetCapabilities(ulong Effective, ulong Permitted, ulong Inh
     {
         Span<byte> data = stackalloc byte[32];
         data.Clear();
-        BinaryPrimitives.WriteUInt32LittleEndian(data, 0x20080522); // _LINUX_CAPABILITY_VERSION_3; then pid 0: this thread
+        BinaryPrimitives.WriteUInt32LittleEndian(data, 0x20080522 /* _LINUX_CAPABILITY_VERSION_3 */); // then pid 0: this thread
         for (var half = 0; half < 2; half++)
         {
             BinaryPrimitives.WriteUInt32LittleEndian(data[(8 + (half * 12))..], (uint)(Effective >> (half * 32)));
@@ -172,7 +174,7 @@ public sealed record SetCapabilities(ulong Effective, ulong Permitted, ulong Inh
         for (var capability = 0; capability < 64; capability++)
         {
             if ((Ambient >> capability & 1) != 0)
-                encoder.Call(SyscallNumbers.prctl, 47 /* PR_CAP_AMBIENT */, 2 /* RAISE */, (ulong)capability);
+                encoder.Call(SyscallNumbers.prctl, 47 /* PR_CAP_AMBIENT */, 2 /* PR_CAP_AMBIENT_RAISE */, (ulong)capability);
         }
     }
 }
@@ -225,7 +227,7 @@ public sealed record CloseDescriptors(int First) : Operation
 {
     public override string Describe() => $"let no descriptor from {First} on reach the program";
 
-    internal override void Encode(PlanEncoder encoder) => encoder.Call(SyscallNumbers.close_range, (ulong)First, uint.MaxValue, 4 /* CLOEXEC */);
+    internal override void Encode(PlanEncoder encoder) => encoder.Call(SyscallNumbers.close_range, (ulong)First, uint.MaxValue, 4 /* CLOSE_RANGE_CLOEXEC */);
 }
 
 /// <summary>Closes what was opened on the host, so that a container waiting for <c>start</c> holds nothing of it (close_range(2)).</summary>

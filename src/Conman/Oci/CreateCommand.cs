@@ -1,4 +1,4 @@
-// create and run.
+// create and run: a bundle becomes a container.
 
 using Conman.CommandLine;
 using Conman.Linux;

@@ -1,4 +1,4 @@
-// state and list.
+// state and list: what is known of one container, and of all.
 
 using System.Text;
 using System.Text.Json;
