@@ -10,7 +10,7 @@ public class KernelLayoutTests
     private static readonly string[] KernelHeaders =
     [
         "stddef.h", "asm/termbits.h", "asm/ioctls.h", "asm/errno.h", "linux/fcntl.h", "linux/openat2.h", "linux/mount.h", "linux/sched.h", "linux/stat.h",
-        "linux/bpf.h", "linux/memfd.h", "linux/magic.h", "linux/capability.h", "linux/prctl.h", "linux/keyctl.h", "linux/resource.h", "linux/wait.h",
+        "linux/bpf.h", "linux/memfd.h", "linux/magic.h", "linux/capability.h", "linux/prctl.h", "linux/keyctl.h", "linux/ioprio.h", "linux/resource.h", "linux/wait.h",
         "linux/close_range.h", "asm/signal.h", "asm/siginfo.h", "asm/poll.h", "asm/statfs.h", "asm/unistd.h",
         // Of the kernel's own, but only the C library hands them out.
         "#define SEEK_SET 0",
@@ -54,7 +54,7 @@ public class KernelLayoutTests
         },
         [typeof(PollEvents)] = name => name switch
         {
-            "None" => "0", "In" => "POLLIN", "Out" => "POLLOUT", "Error" => "POLLERR", "HangUp" => "POLLHUP", "Invalid" => "POLLNVAL", _ => null,
+            "None" => "0", "In" => "POLLIN", "Priority" => "POLLPRI", "Out" => "POLLOUT", "Error" => "POLLERR", "HangUp" => "POLLHUP", "Invalid" => "POLLNVAL", _ => null,
         },
     };
 

@@ -103,16 +103,16 @@ internal static class DecodedPlan
             case NewSession: Call(op, SyscallNumbers.setsid); Assert.Equal(Errno.EPERM, op.C); break;
             case HideFromContainer: Call(op, SyscallNumbers.prctl, 4, 0); break;
 
-            case LeaveHostMounts leave: SetAttributes(op, "/", true, 0, (ulong)leave.Propagation); break;
+            case LeaveHostMounts leave: SetAttributes(op, leave.Path, leave.Recursive, 0, (ulong)leave.Propagation); break;
             case SetRootPropagation root: SetAttributes(op, "/", root.Recursive, 0, (ulong)root.Propagation); break;
             case MakeRootReadOnly: SetAttributes(op, "/", false, 1, 0); break;
             case PlaceRoot place:
                 Call(op, SyscallNumbers.move_mount, (ulong)place.Tree.Descriptor);
-                Assert.Equal(("", "/", unchecked((ulong)CurrentDirectory), 4ul), (op.Pointed(1), op.Pointed(3), op.X[2], op.X[4]));
+                Assert.Equal(("", place.Path, unchecked((ulong)CurrentDirectory), 4ul), (op.Pointed(1), op.Pointed(3), op.X[2], op.X[4]));
                 break;
             case MountFileSystem mount:
                 Code(op, 7);
-                Assert.Equal(((ulong)mount.Attributes, (ulong)mount.Propagation, (ulong)mount.Destination), (op.X[0], op.X[1], op.X[2]));
+                Assert.Equal([(ulong)mount.Attributes, (ulong)mount.Propagation, (ulong)mount.Destination, mount.CopyMode ? 1ul : 0], op.X[..4]);
                 Assert.Equal([mount.Path, mount.Type, .. mount.Options], op.Texts(2 + mount.Options.Count));
                 break;
             case BindTree bind:
@@ -142,13 +142,14 @@ internal static class DecodedPlan
                 {
                     Call(ops[1], SyscallNumbers.pivot_root);
                     Assert.Equal((".", "."), (ops[1].Pointed(0), ops[1].Pointed(1)));
-                    SetAttributes(ops[2], ".", true, 0, (ulong)Propagation.Slave);
-                    Call(ops[3], SyscallNumbers.umount2);
-                    Assert.Equal((".", 2ul), (ops[3].Pointed(0), ops[3].X[1]));
+                    if (pivot.Shared)
+                        SetAttributes(ops[2], "..", true, 0, (ulong)Propagation.Slave);
+                    Call(ops[^2], SyscallNumbers.umount2);
+                    Assert.Equal((".", 2ul), (ops[^2].Pointed(0), ops[^2].X[1]));
                 }
                 Call(ops[^1], SyscallNumbers.chdir);
                 Assert.Equal("/", ops[^1].Pointed(0));
-                Assert.Equal(pivot.MoveOnly ? 3 : 5, ops.Count);
+                Assert.Equal(pivot.MoveOnly ? 3 : pivot.Shared ? 5 : 4, ops.Count);
                 return;
 
             case SetName name:
@@ -168,6 +169,14 @@ internal static class DecodedPlan
                 Assert.Equal((4, 0ul, 0ul), (op.B, op.X[2], op.X[3]));
                 Assert.Equal((limit.Soft, limit.Hard), (op.Number(0), op.Number(8)));
                 break;
+            case SetScheduler scheduler:
+                Call(op, SyscallNumbers.sched_setattr, 0);
+                Assert.Equal((2, 0ul), (op.B, op.X[1]));
+                Assert.Equal([48ul | ((ulong)scheduler.Number << 32), scheduler.Flags, (uint)scheduler.Nice | ((ulong)scheduler.Priority << 32), scheduler.Runtime, scheduler.Deadline, scheduler.Period],
+                    Enumerable.Range(0, 6).Select(i => op.Number(i * 8)));
+                break;
+            case SetIoPriority priority: Call(op, SyscallNumbers.ioprio_set, 1, 0, (ulong)((priority.Number << 13) | priority.Priority)); break;
+            case SetPersonality personality: Call(op, SyscallNumbers.personality, personality.Number); break;
             case SetUmask umask: Call(op, SyscallNumbers.umask, umask.Mask); break;
             case BoundCapabilities bound: Code(op, 18); Assert.Equal(bound.Kept, op.X[0]); break;
             case BecomeUser user:
@@ -209,6 +218,14 @@ internal static class DecodedPlan
                 break;
             case ChangeDirectory change: Code(op, 20); Assert.Equal([change.Path], op.Texts(1)); break;
             case FindProgram find: Code(op, 21, find.Candidates.Count); Assert.Equal(find.Candidates, op.Texts(op.A)); break;
+            case LetGoOfHost let:
+                // Together they cover every descriptor from the first on, but the two that are needed.
+                var closed = ops.SelectMany(o => Range(o.X[0], Math.Min(o.X[1], 2000))).ToHashSet();
+                foreach (var each in ops)
+                    Call(each, SyscallNumbers.close_range);
+                Assert.Equal(uint.MaxValue, ops[^1].X[1]);
+                Assert.Equal(Range((ulong)let.First, 2000).Where(fd => fd != 77 && fd != (ulong)let.Kept.Descriptor), closed.Order());
+                return;
             case CloseDescriptors close: Call(op, SyscallNumbers.close_range, (ulong)close.First, uint.MaxValue, 4); break;
             case Execute execute:
                 Code(op, 22, execute.Arguments.Count, execute.Environment.Count);
@@ -220,6 +237,8 @@ internal static class DecodedPlan
         }
         Assert.Single(ops);
     }
+
+    private static IEnumerable<ulong> Range(ulong from, ulong to) => from > to ? [] : Enumerable.Range((int)from, (int)(to - from) + 1).Select(i => (ulong)i);
 
     private static void Code(DecodedOp op, uint code, int a = 0, int b = 0) => Assert.Equal((code, a, b), (op.Code, op.A, op.B));
 
