@@ -50,6 +50,9 @@ internal static class HookRunner
             foreach (var ns in NamespacesOf(pid))
                 plan.Add(new JoinNamespace(plan.Prepare(ns)));
         }
+        // A hook is part of the command that runs it: after a kill -9 of that it must not work on what `delete` has removed.
+        plan.Add(new DieWithRuntime());
+        plan.Add(new Sync(SyncPoint.Reborn));
         plan.Add(new FindProgram(hook.Path, [hook.Path], false));
         plan.Add(new CloseDescriptors(3));
         plan.Add(new Execute(hook.Args is { Count: > 0 } args ? args : [hook.Path], hook.Env ?? []));
@@ -58,6 +61,7 @@ internal static class HookRunner
             host.Open(plan);
             using var init = InitProcess.Start(plan, host.Numbers, null, null, (input.Number, output.Number, errors.Number));
             init.Advance();
+            init.GoAndFinish();
             if (!Waiting.Readable(init.Process.Descriptor, hook.Timeout is > 0 ? (int)Math.Min(hook.Timeout.Value * 1000L, int.MaxValue) : -1))
             {
                 init.Process.TrySignal(Signals.SIGKILL);
