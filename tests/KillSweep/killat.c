@@ -21,7 +21,6 @@
  * Exit code: 0, or 2 when it was called wrongly or could not trace.
  */
 #define _GNU_SOURCE
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

@@ -56,7 +56,7 @@ public sealed class KillAt
         string repository = Runtime.RepositoryRoot(), output = repository + "/out/kill-sweep";
         using Process make = Process.Start(new ProcessStartInfo("make")
         {
-            ArgumentList = { "--no-print-directory", "-C", repository + "/tests/KillSweep", "OUT=" + output },
+            ArgumentList = { "--silent", "-C", repository + "/tests/KillSweep", "OUT=" + output },
         })!;
         make.WaitForExit();
         Assert.True(make.ExitCode == 0, "tests/KillSweep does not build");
