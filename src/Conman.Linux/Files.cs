@@ -255,6 +255,22 @@ public static unsafe class Files
         return n < 0 ? null : Encoding.UTF8.GetString(buffer, (int)n);
     }
 
+    /// <summary>getxattr(2), or null.</summary>
+    public static string? TryGetAttribute(string path, string name)
+    {
+        var buffer = stackalloc byte[4096];
+        var n = Native.getxattr(path, name, buffer, 4096);
+        return n < 0 ? null : Encoding.UTF8.GetString(buffer, (int)n);
+    }
+
+    /// <summary>setxattr(2); errno or 0.</summary>
+    public static int TrySetAttribute(string path, string name, string value)
+    {
+        var bytes = Encoding.UTF8.GetBytes(value);
+        fixed (byte* p = bytes)
+            return Native.setxattr(path, name, p, bytes.Length, 0) < 0 ? Marshal.GetLastPInvokeError() : 0;
+    }
+
     /// <summary>access(2) with the effective ids.</summary>
     public static bool Exists(string path, int at = CurrentDirectory) => Native.faccessat(at, path, 0, 0) == 0;
 
@@ -275,6 +291,24 @@ public static unsafe class Files
         return errno != 0
             ? null
             : new FileStatus((FileType)(x.stx_mode & 0xf000), x.stx_mode & 0xfffu, x.stx_uid, x.stx_gid, x.stx_size, x.stx_rdev_major, x.stx_rdev_minor);
+    }
+
+    /// <summary>The mount point that an absolute path lies on; the path itself if it is one.</summary>
+    public static string MountPointOf(string path)
+    {
+        // A mount has an id (statx(2), STATX_MNT_ID): the last ancestor with the same one is its root.
+        for (var mount = MountId(path); path.Length > 1; path = Path.GetDirectoryName(path)!)
+        {
+            if (MountId(Path.GetDirectoryName(path)!) != mount)
+                break;
+        }
+        return path;
+    }
+
+    private static ulong MountId(string path)
+    {
+        StatX x;
+        return Native.statx(CurrentDirectory, path, 0, 0x1000 /* STATX_MNT_ID */, &x) < 0 ? 0 : x.stx_mnt_id;
     }
 
     /// <summary>f_type of statfs(2), e.g. PROC_SUPER_MAGIC.</summary>

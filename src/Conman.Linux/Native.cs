@@ -39,6 +39,12 @@ internal static unsafe partial class Native
     [LibraryImport(Libc, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int memfd_create(string name, uint flags);
 
+    [LibraryImport(Libc, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial nint getxattr(string path, string name, byte* value, nint size);
+
+    [LibraryImport(Libc, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int setxattr(string path, string name, byte* value, nint size, int flags);
+
     [LibraryImport(Libc, SetLastError = true)]
     internal static partial int flock(int fd, int operation);
 
@@ -54,8 +60,9 @@ internal static unsafe partial class Native
     [LibraryImport(Libc, SetLastError = true)]
     internal static partial int ioctl(int fd, nuint request, void* argument);
 
+    // Tmds.LibC has it too, but loses errno.
     [LibraryImport(Libc, SetLastError = true)]
-    internal static partial int kill(int pid, int signal);
+    internal static partial int poll(PollEntry* entries, nuint count, int milliseconds);
 
     [LibraryImport(Libc, SetLastError = true)]
     internal static partial uint geteuid();

@@ -20,7 +20,7 @@ public sealed partial class PlanCompiler
         AddProcess(_plan, _process, _facts, _filter, _newUser || _joinedUser, _warnings);
     }
 
-    private void ExecuteProgram() => AddProgram(_plan, _process, _facts, _filter, _options.PreservedDescriptors);
+    private void ExecuteProgram() => AddProgram(_plan, _process, _facts, _filter, _options.PreservedDescriptors, _options.ListeningDescriptors);
 
     /// <summary>From root with every capability to the user that the program runs as. Shared with exec.</summary>
     internal static void AddProcess(Plan plan, Process process, HostFacts facts, SeccompFilter? filter, bool inUserNamespace, List<string> warnings)
@@ -62,12 +62,15 @@ public sealed partial class PlanCompiler
     }
 
     /// <summary>The last steps, after which nothing of the runtime is left.</summary>
-    internal static void AddProgram(Plan plan, Process process, HostFacts facts, SeccompFilter? filter, int preserved)
+    internal static void AddProgram(Plan plan, Process process, HostFacts facts, SeccompFilter? filter, int preserved, int listening = 0)
     {
         plan.Add(new CloseDescriptors(3 + preserved));
         if (filter is not null && process.NoNewPrivileges)
             plan.Add(new LoadFilter(filter.Program, filter.Flags));
-        plan.Add(new Execute(process.Args!, Environment(process, facts)));
+        var environment = Environment(process, facts);
+        if (listening > 0)
+            environment.AddRange([$"LISTEN_FDS={listening}", "LISTEN_PID=1"]);
+        plan.Add(new Execute(process.Args!, environment));
     }
 
     private static List<string> Environment(Process process, HostFacts facts)

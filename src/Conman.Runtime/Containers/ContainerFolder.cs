@@ -19,6 +19,7 @@ internal sealed class ContainerFolder : IDisposable
 
     public string Root { get; }
     public string Id { get; }
+    public string Path => $"{Root}/{Id}";
     public FileDescriptor Descriptor { get; }
 
     public void Dispose() => Descriptor.Dispose();
@@ -113,6 +114,6 @@ internal static class ContainerIds
         foreach (var c in id)
             valid &= char.IsAsciiLetterOrDigit(c) || c is '_' or '+' or '-' or '.';
         if (!valid)
-            throw new RuntimeException($"invalid container ID format: \"{id}\"");
+            throw new RuntimeException($"invalid container ID format: {Plans.Words.Quote(id)}");
     }
 }

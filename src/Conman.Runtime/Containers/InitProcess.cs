@@ -73,6 +73,7 @@ internal sealed class InitProcess : IDisposable
                     Processes.Reap(Process.Descriptor);
                     Process.Dispose();
                     Process = new ProcessHandle(value, pidfd);
+                    Go();
                     break;
                 default:
                     throw Failure(_plan.Origin(index), report);

@@ -21,6 +21,9 @@ public enum SyncPoint
 
     /// <summary>Done but for the program.</summary>
     Ready,
+
+    /// <summary>Done but for the program, and nobody will say "start": startContainer hooks run.</summary>
+    StartHooks,
 }
 
 /// <summary>Reports a point and waits until the runtime has done its part.</summary>
@@ -32,6 +35,7 @@ public sealed record Sync(SyncPoint Point) : Operation
         SyncPoint.Reborn => "wait until the runtime knows this process",
         SyncPoint.TimeOffsets => "wait until the runtime has written the clock offsets of the time namespace",
         SyncPoint.Hooks => "wait until the runtime has run the prestart, createRuntime and createContainer hooks",
+        SyncPoint.StartHooks => "wait until the runtime has run the startContainer hooks",
         _ => "tell the runtime that the container is created, and wait until it has been recorded",
     };
 

@@ -2,7 +2,6 @@
 
 using System.Text;
 using Conman.Oci.RuntimeSpec;
-using Conman.Runtime.Cgroups;
 using Conman.Runtime.Compiling;
 
 namespace Conman.Runtime.Plans;
@@ -18,7 +17,7 @@ public static class PlanText
         text.Append($"The plan for container {id}\n\nOutside, the runtime:\n");
         var number = 0;
         Line($"make the cgroup {(string.IsNullOrEmpty(spec.Linux?.CgroupsPath) ? "/conman-" + id : spec.Linux.CgroupsPath)}");
-        foreach (var (file, value) in CgroupLimits.Compile(spec.Linux?.Resources))
+        foreach (var (file, value) in compiled.Limits)
             Line($"set its {file} to {value}");
         foreach (var handle in plan.Preparations)
             Line($"open {handle.Describe()}");
@@ -26,8 +25,8 @@ public static class PlanText
             ? "start a process in that cgroup"
             : $"start a process in that cgroup, born in new {Words.List(plan.New)} namespaces"
                 + (compiled.PidNamespace is { } pid ? $", and in {pid.Describe()}" : ""));
-        if (DeviceRules.Of(spec.Linux) is { Count: > 0 } rules)
-            Line($"let the cgroup open only the allowed devices ({rules.Count} rules, as an eBPF program)");
+        if (compiled.DeviceProgram.Length > 0)
+            Line($"let the cgroup open only the allowed devices (an eBPF program of {compiled.DeviceProgram.Length / 8} instructions)");
 
         text.Append("\nInside, the new process:\n");
         foreach (var operation in plan.Operations)

@@ -179,7 +179,7 @@ public sealed record FindProgram(string Name, IReadOnlyList<string> Candidates, 
         _ => $"exec: \"{Name}\": {LinuxException.Describe(errno)}",
     };
 
-    internal override void Encode(PlanEncoder encoder) => encoder.AddTexts(PlanCode.Find, Candidates.Count, 0, 0, 0, 0, Candidates);
+    internal override void Encode(PlanEncoder encoder) => encoder.AddTexts(PlanCode.Find, Candidates.Count, 0, [], Candidates);
 }
 
 /// <summary>Marks every descriptor but the given first ones to be closed when the program is executed (close_range(2)).</summary>
@@ -188,6 +188,26 @@ public sealed record CloseDescriptors(int First) : Operation
     public override string Describe() => $"let no descriptor from {First} on reach the program";
 
     internal override void Encode(PlanEncoder encoder) => encoder.Call(SyscallNumbers.close_range, (ulong)First, uint.MaxValue, 4 /* CLOEXEC */);
+}
+
+/// <summary>Closes what was opened on the host, so that a container waiting for <c>start</c> holds nothing of it (close_range(2)).</summary>
+/// <param name="Kept">The one handle that is still needed.</param>
+/// <param name="First">Descriptors below are the program's.</param>
+public sealed record LetGoOfHost(HostHandle Kept, int First) : Operation
+{
+    public override string Describe() => "let go of everything of the host";
+
+    internal override void Encode(PlanEncoder encoder)
+    {
+        var from = (uint)First;
+        foreach (var kept in (ReadOnlySpan<int>)[Math.Min(Kept.Descriptor, encoder.Status), Math.Max(Kept.Descriptor, encoder.Status)])
+        {
+            if (kept > from)
+                encoder.Call(SyscallNumbers.close_range, from, (ulong)kept - 1);
+            from = Math.Max(from, (uint)kept + 1);
+        }
+        encoder.Call(SyscallNumbers.close_range, from, uint.MaxValue);
+    }
 }
 
 /// <summary>execve(2).</summary>
@@ -204,5 +224,5 @@ public sealed record Execute(IReadOnlyList<string> Arguments, IReadOnlyList<stri
     public override string Failure(int errno, string kernelWords) => $"exec {Arguments[0]}: {LinuxException.Describe(errno).ToLowerInvariant()}";
 
     internal override void Encode(PlanEncoder encoder) =>
-        encoder.AddTexts(PlanCode.Exec, Arguments.Count, Environment.Count, 0, 0, 0, Arguments, Environment);
+        encoder.AddTexts(PlanCode.Exec, Arguments.Count, Environment.Count, [], Arguments, Environment);
 }

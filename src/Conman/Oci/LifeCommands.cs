@@ -1,4 +1,4 @@
-// start, kill and delete.
+// start, kill, pause, resume and delete.
 
 using Conman.CommandLine;
 using Conman.Linux;
@@ -26,6 +26,13 @@ internal static class LifeCommands
             throw new RuntimeException($"unknown signal {name}");
         using var container = Container.Open(context.Root, arguments.Words[0]);
         container.Signal(signal);
+        return 0;
+    }
+
+    public static int Freeze(OciContext context, Arguments arguments, bool freeze)
+    {
+        using var container = Container.Open(context.Root, arguments.Words[0]);
+        container.Freeze(freeze);
         return 0;
     }
 
