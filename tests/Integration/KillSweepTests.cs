@@ -26,6 +26,8 @@ public class KillSweepTests(ITestOutputHelper output) : ContainerTest
         Start,
         Exec,
         Kill,
+        Pause,
+        Update,
         Delete,
     }
 
@@ -39,7 +41,7 @@ public class KillSweepTests(ITestOutputHelper output) : ContainerTest
             {
                 bool first = scenario == Scenario.Create;
                 all.Add(scenario, "own", first ? 30 : 10);
-                if (scenario is Scenario.Kill or Scenario.Delete)
+                if (scenario is Scenario.Start or Scenario.Kill or Scenario.Pause or Scenario.Update or Scenario.Delete)
                     continue; // these start nothing
                 all.Add(scenario, "parent", first ? 16 : 5);
                 all.Add(scenario, "child", first ? 16 : 5);
@@ -237,6 +239,8 @@ public class KillSweepTests(ITestOutputHelper output) : ContainerTest
             Scenario.Start => ([create], Runtime.CommandLine("start", Bundle.Id)),
             Scenario.Exec => ([runDetached], Runtime.CommandLine("exec", Bundle.Id, "true")),
             Scenario.Kill => ([runDetached], Runtime.CommandLine("kill", Bundle.Id, "KILL")),
+            Scenario.Pause => ([runDetached], Runtime.CommandLine("pause", Bundle.Id)),
+            Scenario.Update => ([runDetached], Runtime.CommandLine("update", "--pids-limit", "100", Bundle.Id)),
             Scenario.Delete => ([runDetached], Delete),
             _ => (Array.Empty<string[]>(), create),
         };

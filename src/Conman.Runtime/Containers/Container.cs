@@ -44,6 +44,10 @@ public sealed class Container : IDisposable
         return folder is null ? null : new Container(folder, ReadRecord(folder));
     }
 
+    /// <summary>As <see cref="TryOpenLocked"/>.</summary>
+    /// <exception cref="RuntimeException">There is none of that id.</exception>
+    public static Container OpenLocked(string root, string id) => TryOpenLocked(root, id) ?? throw new RuntimeException("container does not exist");
+
     /// <summary>
     /// Waits until no other command changes this container, then opens it as it is now, or null; until this object is disposed, no other
     /// command will change it.

@@ -11,7 +11,7 @@ internal static class LifeCommands
 {
     public static int Start(OciContext context, Arguments arguments)
     {
-        using var container = Container.TryOpenLocked(context.Root, arguments.Words[0]) ?? throw new RuntimeException("container does not exist");
+        using var container = Container.OpenLocked(context.Root, arguments.Words[0]);
         container.Start();
         foreach (var warning in container.RunHooks("poststart", container.TryReadSpec()?.Hooks?.Poststart, ContainerStatus.Running))
             context.Warn(warning);
