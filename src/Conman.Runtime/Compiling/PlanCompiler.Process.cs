@@ -17,6 +17,8 @@ public sealed partial class PlanCompiler
         _filter = _linux.Seccomp is null ? null : SeccompCompiler.Compile(_linux.Seccomp);
         if (_filter is { NeedsListener: true })
             throw new RuntimeException("linux.seccomp: SCMP_ACT_NOTIFY is not supported yet");
+        if (_linux.Personality is { } personality)
+            _plan.Add(Scheduling.Personality(personality));
         AddProcess(_plan, _process, _facts, _filter, _newUser || _joinedUser, _warnings);
     }
 
@@ -27,10 +29,10 @@ public sealed partial class PlanCompiler
     {
         foreach (var limit in process.Rlimits ?? [])
             plan.Add(new SetLimit(limit.Type!, ResourceLimits.Number(limit.Type!), limit.Soft, limit.Hard));
-        if (process.Scheduler is not null)
-            throw new RuntimeException("process.scheduler: is not supported yet");
-        if (process.IoPriority is not null)
-            throw new RuntimeException("process.ioPriority: is not supported yet");
+        if (process.Scheduler is { } scheduler)
+            plan.Add(Scheduling.Policy(scheduler));
+        if (process.IoPriority is { } priority)
+            plan.Add(Scheduling.IoPriority(priority));
         if (!string.IsNullOrEmpty(process.ApparmorProfile))
             throw new RuntimeException("process.apparmorProfile: apparmor is not supported yet");
         if (!string.IsNullOrEmpty(process.SelinuxLabel))

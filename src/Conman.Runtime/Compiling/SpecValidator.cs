@@ -45,8 +45,25 @@ internal static class SpecValidator
             if (string.IsNullOrEmpty(spec.Mounts![i].Destination))
                 throw new RuntimeException($"mounts[{i}].destination: must be given");
         }
-        if (spec.Process!.Terminal is false && spec.Process.ConsoleSize is not null)
-            return; // ignored, as the spec says
+        RefuseUnsupported(linux);
+    }
+
+    // What would have no effect is refused by name: silence would be a promise.
+    private static void RefuseUnsupported(Conman.Oci.RuntimeSpec.Linux linux)
+    {
+        var member = linux switch
+        {
+            { NetDevices.Count: > 0 } => "netDevices",
+            { MountLabel.Length: > 0 } => "mountLabel",
+            { IntelRdt: not null } => "intelRdt",
+            { MemoryPolicy: not null } => "memoryPolicy",
+            { Resources.Network: not null } => "resources.network",
+            { Resources.Memory: { Swappiness: not null } } => "resources.memory.swappiness",
+            { Resources.Memory: { DisableOOMKiller: true } } => "resources.memory.disableOOMKiller",
+            _ => null,
+        };
+        if (member is not null)
+            throw new RuntimeException($"linux.{member}: is not supported yet");
     }
 
     public static Namespaces NamespaceType(string? name, int index) => name switch
@@ -68,6 +85,8 @@ internal static class SpecValidator
             throw new RuntimeException("process.args: args must not be empty");
         if (string.IsNullOrEmpty(process.Cwd) || process.Cwd[0] != '/')
             throw new RuntimeException($"process.cwd: Cwd must be an absolute path, not {Words.Quote(process.Cwd ?? "")}");
+        if (process.ExecCPUAffinity is not null)
+            throw new RuntimeException("process.execCPUAffinity: is not supported yet");
         foreach (var text in process.Args)
             RefuseNul(text, "process.args");
         foreach (var text in process.Env ?? [])

@@ -66,6 +66,44 @@ public sealed record SetLimit(string Name, int Resource, ulong Soft, ulong Hard)
     private static string Number(ulong limit) => limit == ulong.MaxValue ? "unlimited" : limit.ToString();
 }
 
+/// <summary>sched_setattr(2).</summary>
+public sealed record SetScheduler(string Policy, uint Number, ulong Flags, int Nice, uint Priority, ulong Runtime, ulong Deadline, ulong Period) : Operation
+{
+    public override string Describe() => $"set the scheduling policy to {Policy}" + Words.InParentheses(
+        Nice != 0 ? $"nice {Nice}" : "", Priority != 0 ? $"priority {Priority}" : "", Deadline != 0 ? $"{Runtime} ns within {Deadline} ns of every {Period} ns" : "");
+
+    internal override void Encode(PlanEncoder encoder)
+    {
+        Span<byte> attributes = stackalloc byte[48]; // struct sched_attr, its first version
+        BinaryPrimitives.WriteUInt32LittleEndian(attributes, 48);
+        BinaryPrimitives.WriteUInt32LittleEndian(attributes[4..], Number);
+        BinaryPrimitives.WriteUInt64LittleEndian(attributes[8..], Flags);
+        BinaryPrimitives.WriteInt32LittleEndian(attributes[16..], Nice);
+        BinaryPrimitives.WriteUInt32LittleEndian(attributes[20..], Priority);
+        BinaryPrimitives.WriteUInt64LittleEndian(attributes[24..], Runtime);
+        BinaryPrimitives.WriteUInt64LittleEndian(attributes[32..], Deadline);
+        BinaryPrimitives.WriteUInt64LittleEndian(attributes[40..], Period);
+        encoder.CallWith(attributes, SyscallNumbers.sched_setattr, 0b10);
+    }
+}
+
+/// <summary>ioprio_set(2) on itself.</summary>
+public sealed record SetIoPriority(string Class, int Number, int Priority) : Operation
+{
+    public override string Describe() => $"set the I/O priority to {Class} {Priority}";
+
+    internal override void Encode(PlanEncoder encoder) =>
+        encoder.Call(SyscallNumbers.ioprio_set, 1 /* IOPRIO_WHO_PROCESS */, 0, (ulong)((Number << 13) | Priority));
+}
+
+/// <summary>personality(2).</summary>
+public sealed record SetPersonality(string Domain, uint Number) : Operation
+{
+    public override string Describe() => $"take the personality {Domain}";
+
+    internal override void Encode(PlanEncoder encoder) => encoder.Call(SyscallNumbers.personality, Number);
+}
+
 /// <summary>umask(2).</summary>
 public sealed record SetUmask(uint Mask) : Operation
 {
