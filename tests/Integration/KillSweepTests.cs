@@ -40,11 +40,11 @@ public class KillSweepTests(ITestOutputHelper output) : ContainerTest
             foreach (Scenario scenario in Enum.GetValues<Scenario>())
             {
                 bool first = scenario == Scenario.Create;
-                all.Add(scenario, "own", first ? 30 : 10);
+                all.Add(scenario, "own", first ? 24 : 8);
                 if (scenario is Scenario.Start or Scenario.Kill or Scenario.Pause or Scenario.Update or Scenario.Delete)
                     continue; // these start nothing
-                all.Add(scenario, "parent", first ? 16 : 5);
-                all.Add(scenario, "child", first ? 16 : 5);
+                all.Add(scenario, "parent", first ? 12 : 4);
+                all.Add(scenario, "child", first ? 12 : 4);
             }
             return all;
         }
