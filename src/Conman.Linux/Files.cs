@@ -64,6 +64,9 @@ public static unsafe class Files
     /// <summary>O_NOFOLLOW, whose value differs between architectures.</summary>
     public static OpenFlags NoFollow => (OpenFlags)(RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 0x8000 : O_NOFOLLOW_X64);
 
+    // O_TMPFILE, which includes O_DIRECTORY.
+    private static OpenFlags Temporary => (OpenFlags)0x400000 | Directory;
+
     /// <summary>openat(2), close-on-exec.</summary>
     public static FileDescriptor Open(string path, OpenFlags flags, int at = CurrentDirectory, uint mode = 0)
     {
@@ -190,6 +193,29 @@ public static unsafe class Files
             Write(file.Number, data, name);
         if (Native.renameat(directory, temporary, directory, name) < 0)
             LinuxException.Throw(Marshal.GetLastPInvokeError(), $"rename {temporary} to {name}");
+    }
+
+    /// <summary>
+    /// Puts a file into a directory that is not ours: it has no name until it is complete (open(2), O_TMPFILE), so a command that is killed
+    /// leaves neither half a file nor one under another name. An older file of that name is removed first.
+    /// </summary>
+    public static void Publish(int directory, string name, ReadOnlySpan<byte> data, uint mode)
+    {
+        using var file = TryOpen(".", Temporary | OpenFlags.WriteOnly, out var errno, directory, mode);
+        if (file is null)
+        {
+            if (errno is not (Errno.EOPNOTSUPP or Errno.EISDIR or Errno.EINVAL))
+                LinuxException.Throw(errno, $"make {name}");
+            Replace(directory, name, data, mode); // a file system that has no such files
+            return;
+        }
+        Write(file.Number, data, name);
+        while (Native.linkat(CurrentDirectory, $"/proc/self/fd/{file.Number}", directory, name, 0x400 /* AT_SYMLINK_FOLLOW */) < 0)
+        {
+            errno = Marshal.GetLastPInvokeError();
+            if (errno != Errno.EEXIST || TryUnlink(name, directory) is not (0 or Errno.ENOENT))
+                LinuxException.Throw(errno, $"make {name}");
+        }
     }
 
     /// <summary>mkdirat(2); errno or 0.</summary>

@@ -22,6 +22,9 @@ internal static unsafe partial class Native
     internal static partial int renameat(int from, string oldPath, int to, string newPath);
 
     [LibraryImport(Libc, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int linkat(int from, string oldPath, int to, string newPath, int flags);
+
+    [LibraryImport(Libc, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int symlinkat(string target, int dirfd, string path);
 
     [LibraryImport(Libc, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]

@@ -44,6 +44,28 @@ public sealed class Container : IDisposable
         return folder is null ? null : new Container(folder, ReadRecord(folder));
     }
 
+    /// <summary>As <see cref="TryOpenLocked"/>.</summary>
+    /// <exception cref="RuntimeException">There is none of that id.</exception>
+    public static Container OpenLocked(string root, string id) => TryOpenLocked(root, id) ?? throw new RuntimeException("container does not exist");
+
+    /// <summary>
+    /// Waits until no other command changes this container, then opens it as it is now, or null; until this object is disposed, no other
+    /// command will change it.
+    /// </summary>
+    public static Container? TryOpenLocked(string root, string id)
+    {
+        for (; ; )
+        {
+            var folder = ContainerFolder.TryOpen(root, id);
+            if (folder is null)
+                return null;
+            folder.Lock();
+            if (!folder.Removed)
+                return new Container(folder, ReadRecord(folder));
+            folder.Dispose(); // removed while this waited; another may have been made in its place
+        }
+    }
+
     /// <summary>Every container below a root folder, by id. Folders that hold none are passed over.</summary>
     public static IEnumerable<Container> All(string root)
     {
@@ -75,9 +97,6 @@ public sealed class Container : IDisposable
             return null;
         }
     }
-
-    /// <summary>Waits until no other command changes this container; until this object is disposed, none will.</summary>
-    public void Lock() => _folder.Lock();
 
     /// <summary>A pidfd of the init process; null if it has ended.</summary>
     public FileDescriptor? TryOpenInit() => Record is null ? null : Processes.TryOpen(Record.Pid, Record.StartTime);

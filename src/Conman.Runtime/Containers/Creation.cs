@@ -234,6 +234,6 @@ public sealed class Creation : IDisposable
         var full = Path.GetFullPath(path);
         using var directory = Files.TryOpen(Path.GetDirectoryName(full)!, OpenFlags.ReadOnly | Files.Directory, out var errno)
             ?? throw new RuntimeException($"cannot write pid file {path}: {LinuxException.Describe(errno)}");
-        Files.Replace(directory.Number, Path.GetFileName(full), System.Text.Encoding.UTF8.GetBytes(pid.ToString(CultureInfo.InvariantCulture)), 0x1a4 /* 0644 */);
+        Files.Publish(directory.Number, Path.GetFileName(full), System.Text.Encoding.UTF8.GetBytes(pid.ToString(CultureInfo.InvariantCulture)), 0x1a4 /* 0644 */);
     }
 }

@@ -52,6 +52,9 @@ internal static class HookRunner
             foreach (var ns in NamespacesOf(inside.Value))
                 plan.Add(new JoinNamespace(plan.Prepare(ns)));
         }
+        // A hook is part of the command that runs it: after a kill -9 of that it must not work on what `delete` has removed.
+        plan.Add(new DieWithRuntime());
+        plan.Add(new Sync(SyncPoint.Reborn));
         plan.Add(new FindProgram(hook.Path, [hook.Path], false));
         plan.Add(new CloseDescriptors(3));
         plan.Add(new Execute(hook.Args is { Count: > 0 } args ? args : [hook.Path], hook.Env ?? []));
@@ -64,6 +67,7 @@ internal static class HookRunner
             try
             {
                 init.Advance();
+                init.GoAndFinish();
                 inTime = Waiting.Readable(init.Process.Descriptor, hook.Timeout is > 0 ? (int)Math.Min(hook.Timeout.Value * 1000L, int.MaxValue) : -1);
             }
             finally

@@ -120,6 +120,14 @@ public sealed record NewSession : Operation
     internal override void Encode(PlanEncoder encoder) => encoder.Call(SyscallNumbers.setsid, forgive: Errno.EPERM);
 }
 
+/// <summary>prctl(PR_SET_PDEATHSIG): killed when the runtime ends. One that ended before this is met at the next <see cref="Sync"/>.</summary>
+public sealed record DieWithRuntime : Operation
+{
+    public override string Describe() => "be killed when the runtime ends";
+
+    internal override void Encode(PlanEncoder encoder) => encoder.Call(SyscallNumbers.prctl, 1 /* PR_SET_PDEATHSIG */, (ulong)Signals.SIGKILL);
+}
+
 /// <summary>prctl(PR_SET_DUMPABLE, 0): a process of the container that sees this one must not reach into it.</summary>
 public sealed record HideFromContainer : Operation
 {

@@ -29,8 +29,7 @@ internal static class UpdateCommand
 
     private static int Run(OciContext context, Arguments arguments)
     {
-        using var container = Container.Open(context.Root, arguments.Words[0]);
-        container.Lock();
+        using var container = Container.OpenLocked(context.Root, arguments.Words[0]);
         container.Update(arguments.Get("resources") is { } file ? Read(file) : FromOptions(arguments));
         return 0;
     }
