@@ -102,6 +102,7 @@ internal static class DecodedPlan
                 return;
             case NewSession: Call(op, SyscallNumbers.setsid); Assert.Equal(Errno.EPERM, op.C); break;
             case HideFromContainer: Call(op, SyscallNumbers.prctl, 4, 0); break;
+            case DieWithRuntime: Call(op, SyscallNumbers.prctl, 1, 9); break;
 
             case LeaveHostMounts leave: SetAttributes(op, leave.Path, leave.Recursive, 0, (ulong)leave.Propagation); break;
             case SetRootPropagation root: SetAttributes(op, "/", root.Recursive, 0, (ulong)root.Propagation); break;

@@ -71,6 +71,7 @@ public class PlanEncoderTests
         Kind(Gen.Bool.Select(_ => new BecomeRoot()));
         Kind(Gen.Bool.Select(_ => new NewSession()));
         Kind(Gen.Bool.Select(_ => new HideFromContainer()));
+        Kind(Gen.Bool.Select(_ => new DieWithRuntime()));
         Kind(Gen.Select(text, propagation, flag).Select((path, p, recursive) => new LeaveHostMounts(path, p, recursive)));
         Kind(text.Select(path => new PlaceRoot(Tree, path)));
         Kind(Gen.Select(text, text, number, texts, propagation).Select((type, path, attributes, options, p) =>
