@@ -13,7 +13,7 @@ internal sealed class BpfAssembler
 
     private const int Farthest = byte.MaxValue;
 
-    private Instruction[] _code = new Instruction[1024];
+    private Instruction[] _code = new Instruction[512];
     private int _count;
 
     // The last place of each action that was returned so far: a profile has a handful of them.

@@ -19,6 +19,9 @@ internal readonly struct Decision(int chain, uint action) : IEquatable<Decision>
     public override int GetHashCode() => HashCode.Combine(Chain, Action);
 }
 
+/// <summary>A call that a profile names, and how a multiplexer knows it (0 if none does).</summary>
+internal readonly record struct NamedCall(string Name, int Row, int Multiplexer, uint Number);
+
 /// <summary>The decisions by index (<see cref="SyscallTable"/>).</summary>
 internal sealed class CallDecisions
 {
@@ -36,35 +39,35 @@ internal sealed class CallDecisions
 
     public SeccompArchitecture Architecture { get; }
 
-    /// <summary>The highest index below the private calls that the profile names, or -1.</summary>
+    /// <summary>The highest index below the private calls that the profile names, itself or through a multiplexer; or -1.</summary>
     public int Highest { get; private set; } = -1;
 
     public Decision this[int index] => _decisions[index];
 
     /// <summary>Notes that the profile knows a call, whatever it says of it.</summary>
-    public void Name(int row)
+    public void Name(NamedCall call)
     {
-        var index = SyscallTable.Index(row, Architecture.Column);
+        var index = SyscallTable.Index(call.Row, Architecture.Column);
         if (index < SyscallTable.PrivateCalls && index > Highest)
             Highest = index;
+        if (Architecture.Is(SeccompArchitecture.Trait.Multiplexed) && call.Multiplexer > Highest)
+            Highest = call.Multiplexer;
     }
 
     /// <summary>Adds a rule for a call: an action, and the conditions for it, if any.</summary>
-    public void Add(int row, string name, ConditionalRule rule)
+    public void Add(NamedCall call, ConditionalRule rule)
     {
-        var here = Architecture.Is(SeccompArchitecture.Trait.Wide) ? rule : rule.Narrow(_chains);
-        if (SyscallTable.Index(row, Architecture.Column) is var index and not SyscallTable.None)
-            Decide(index, name, here);
-        if (!Architecture.Is(SeccompArchitecture.Trait.Multiplexed))
-            return;
-        var (multiplexer, call) = SyscallTable.Multiplexed(name);
-        if (multiplexer == 0 || !IsOpen(multiplexer))
+        var wide = Architecture.Is(SeccompArchitecture.Trait.Wide);
+        var here = wide ? rule : rule.Narrow(_chains);
+        if (SyscallTable.Index(call.Row, Architecture.Column) is var index and not SyscallTable.None)
+            Decide(index, call.Name, here);
+        if (call.Multiplexer == 0 || !Architecture.Is(SeccompArchitecture.Trait.Multiplexed) || !IsOpen(call.Multiplexer))
             return;
         // A multiplexer has the number as its first argument. The call's own are elsewhere, in memory, where no filter can look: like
         // libseccomp, drop the condition on the first and ask the others all the same.
-        var all = Architecture.Is(SeccompArchitecture.Trait.Wide) ? ulong.MaxValue : uint.MaxValue;
         var others = here.Conditions is [{ Argument: 0 }, .. var rest] ? rest : here.Conditions;
-        Decide(multiplexer, name, _chains.Rule([new(0, Comparison.Equal, all, call), .. others], rule.Action, rule.Call));
+        Condition isIt = new(0, Comparison.Equal, wide ? ulong.MaxValue : uint.MaxValue, call.Number);
+        Decide(call.Multiplexer, call.Name, _chains.Rule([isIt, .. others], rule.Action, rule.Call));
     }
 
     // Of rules without conditions the first counts, and it outweighs all that have some.

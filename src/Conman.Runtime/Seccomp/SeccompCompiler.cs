@@ -83,13 +83,15 @@ public static class SeccompCompiler
             var row = SyscallTable.Row(name);
             if (row < 0)
                 continue;
+            var (multiplexer, number) = SyscallTable.Multiplexed(name);
+            var call = new NamedCall(name, row, multiplexer, number);
             foreach (var architecture in decisions)
             {
-                architecture.Name(row);
+                architecture.Name(call);
                 if (action == defaultAction)
                     continue;
                 foreach (var rule in rules)
-                    architecture.Add(row, name, rule);
+                    architecture.Add(call, rule);
             }
         }
         return action;
@@ -178,8 +180,9 @@ public static class SeccompCompiler
         var beyond = SeccompWords.LetsThrough(defaultAction) || calls.Highest < 0 ? otherwise : new Decision(0, SeccompWords.NoSuchCall);
         writer.SetLayout(architecture);
         writer.Add(architecture.IsX32 ? architecture.First : 0, otherwise);
+        var newerAreZero = architecture.Column is SyscallTable.Column.S390 or SyscallTable.Column.S390X;
         for (var index = 0; index <= calls.Highest; index++)
-            writer.Add(architecture.First + (uint)index, index == 0 && architecture.Column is SyscallTable.Column.S390 or SyscallTable.Column.S390X ? beyond : calls[index]);
+            writer.Add(architecture.First + (uint)index, index == 0 && newerAreZero ? beyond : calls[index]);
         writer.Add(architecture.First + (uint)calls.Highest + 1, beyond);
         if (architecture.Column == SyscallTable.Column.Arm)
         {

@@ -90,11 +90,11 @@ internal sealed class RuleChains
             if (earlier.Begins(rule))
             {
                 // With fewer conditions it has the say, unless both say the same.
-                if (earlier.Action != rule.Action && earlier.Conditions.Length == rule.Conditions.Length)
+                if (earlier.Action != rule.Action && earlier.Conditions.Length == rule.Conditions.Length && !IsNeedless(earlier, chain))
                     throw Contradiction(rule, earlier, name);
                 return chain;
             }
-            if (earlier.Action != rule.Action && rule.Begins(earlier))
+            if (earlier.Action != rule.Action && rule.Begins(earlier) && !IsNeedless(earlier, chain))
                 throw Contradiction(rule, earlier, name);
         }
         for (var next = _steps[chain].FirstAfter; next != 0; next = _steps[next].Sibling)
@@ -125,6 +125,18 @@ internal sealed class RuleChains
                 (rules[j], rules[j - 1]) = (rules[j - 1], rules[j]);
         }
         return rules;
+    }
+
+    // Whether another rule of the chain has the same action for fewer of the same conditions. Then nothing hangs on this one.
+    private bool IsNeedless(ConditionalRule rule, int chain)
+    {
+        for (var step = chain; step != 0; step = _steps[step].Before)
+        {
+            var other = _steps[step].Rule;
+            if (other.Action == rule.Action && other.Conditions.Length < rule.Conditions.Length && Array.TrueForAll(other.Conditions, c => Array.IndexOf(rule.Conditions, c) >= 0))
+                return true;
+        }
+        return false;
     }
 
     // runc fails here too, with EEXIST from libseccomp: nothing says which of the two was meant.

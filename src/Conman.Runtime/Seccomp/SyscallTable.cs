@@ -3,6 +3,8 @@
 // A call is held as an index, so that all the calls of an architecture fit one small array: its number less the architecture's first
 // (MIPS begins at 4000, 5000 or 6000, x32 has a bit of its own), or, for the private calls of 32-bit ARM, PrivateCalls and up.
 
+using System.Text;
+
 namespace Conman.Runtime.Seccomp;
 
 /// <summary>Names and numbers of system calls (the kernel's unistd.h).</summary>
@@ -11,7 +13,7 @@ public static partial class SyscallTable
     internal const ushort None = ushort.MaxValue;
 
     /// <summary>The index of the first private call of 32-bit ARM, and how many there may be.</summary>
-    internal const int PrivateCalls = 1024, PrivateCount = 16;
+    internal const int PrivateCalls = 576, PrivateCount = 16;
 
     /// <summary>What an array needs to hold something for every call of an architecture.</summary>
     internal const int Indices = PrivateCalls + PrivateCount;
@@ -77,6 +79,18 @@ public static partial class SyscallTable
         "shmctl" => (Ipc, 24),
         _ => default,
     };
+
+    /// <summary>Every name.</summary>
+    internal static List<string> All()
+    {
+        var names = new List<string>();
+        foreach (var line in Names.Split((byte)'\n'))
+        {
+            if (!Names[line].IsEmpty)
+                names.Add(Encoding.ASCII.GetString(Names[line]));
+        }
+        return names;
+    }
 
     private static bool Matches(ReadOnlySpan<byte> line, string name)
     {
