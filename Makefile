@@ -10,8 +10,9 @@ PREFIX ?= /usr/local
 BUILD_PACKAGES := gcc libc6-dev zlib1g-dev binutils
 RUN_PACKAGES := busybox-static
 TEST_PACKAGES := busybox-static runc libseccomp-dev strace iproute2 procps
+BENCH_PACKAGES := busybox-static mmdebstrap
 
-.PHONY: help build run test bench soak format install uninstall clean setup-build setup-run setup-test
+.PHONY: help build run test bench soak format install uninstall clean setup-build setup-run setup-test setup-bench
 
 help: ## show this text
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -24,7 +25,7 @@ run: setup-run build ## build, and run a first container
 test: setup-test build ## build, and run every test
 	@tests/run
 
-bench: setup-test build ## compare with crun, runc and the floor, in one run
+bench: setup-bench build ## compare with crun, runc and the floor, in one run
 	bench/compare
 
 soak: setup-test build ## the tests that take long: the whole kill sweep
@@ -66,6 +67,9 @@ setup-run:
 
 setup-test:
 	$(call install-packages,$(TEST_PACKAGES))
+
+setup-bench:
+	$(call install-packages,$(BENCH_PACKAGES))
 
 SOURCES := $(shell find src native -name '*.cs' -o -name '*.csproj' -o -name '*.[chS]' -o -name Makefile) Directory.Build.props Directory.Packages.props
 

@@ -158,7 +158,7 @@ static int make_in_root(const char *path, int file, uint32_t mode, uint64_t extr
         int fd = open_in_root(part, O_PATH, extra);
         if (fd == -ENOENT) {
             long made = last && file ? sys4(__NR_mknodat, at, part + begin, 0100000 | mode, 0)
-                                     : sys3(__NR_mkdirat, at, part + begin, mode);
+                                     : sys3(__NR_mkdirat, at, part + begin, last ? mode : 0755);
             fd = made && made != -EEXIST ? (int)made : open_in_root(part, O_PATH, extra);
         }
         if (at != plan->root)
@@ -216,13 +216,27 @@ static const char *next_text(const char *s)
     return s + length(s) + 1;
 }
 
+/* A file system without a mode of its own gets that of the folder it covers. */
+static int copy_mode(int fs, int dest)
+{
+    char octal[5] = "0000";
+    struct statx info;
+    long error = sys5(__NR_statx, dest, "", AT_EMPTY_PATH, STATX_MODE, &info);
+    for (int i = 0; i < 4; i++)
+        octal[i] = (char)('0' + (info.stx_mode >> (9 - 3 * i) & 7));
+    return error ? (int)error : (int)sys5(__NR_fsconfig, fs, FSCONFIG_SET_STRING, "mode", octal, 0);
+}
+
 static int mount_new(const struct plan_op *op)
 {
     const char *path = op->bytes, *type = next_text(path), *end = (const char *)op + op->size;
-    int fs = (int)sys2(__NR_fsopen, type, FSOPEN_CLOEXEC), mount = -1, error = fs;
+    int dest = open_dest(path, op->x[2]), fs, mount = -1, error;
 
-    if (fs < 0)
-        return fs;
+    if (dest < 0)
+        return dest;
+    error = fs = (int)sys2(__NR_fsopen, type, FSOPEN_CLOEXEC);
+    if (error >= 0 && op->x[3])
+        error = copy_mode(fs, dest);
     for (const char *key = next_text(type); key < end && *key && error >= 0; key = next_text(next_text(key))) {
         const char *value = next_text(key);
         error = (int)sys5(__NR_fsconfig, fs, *value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, key, *value ? value : 0, 0);
@@ -235,15 +249,17 @@ static int mount_new(const struct plan_op *op)
         struct mount_attr attr = { .propagation = op->x[1] };
         error = (int)sys5(__NR_mount_setattr, mount, "", AT_EMPTY_PATH, &attr, sizeof attr);
     }
-    if (error >= 0)
-        error = attach(path, mount, op->x[2]);
-    else {
+    if (error < 0 && fs >= 0) {
         long n = sys3(__NR_read, fs, report.text, sizeof report.text - 1); /* the context's own message, "e ramfs: Bad value" */
         report.text[n > 0 ? n : 0] = 0;
     }
+    if (error >= 0)
+        error = move_to(mount, dest);
     if (mount >= 0)
         SHUT(mount);
-    SHUT(fs);
+    if (fs >= 0)
+        SHUT(fs);
+    SHUT(dest);
     return error;
 }
 
@@ -406,6 +422,7 @@ static int take_terminal(void)
     long error = sys3(__NR_ioctl, terminal, TIOCSCTTY, 0);
     for (int fd = 0; fd < 3 && error >= 0; fd++)
         error = sys3(__NR_dup3, terminal, fd, 0);
+    SHUT(terminal);
     return error < 0 ? (int)error : 0;
 }
 
@@ -504,6 +521,8 @@ static int fork_on(const struct plan_op *op, uint32_t index)
 {
     struct clone_args args = { .flags = op->x[0] | CLONE_PARENT };
     long pid = sys2(__NR_clone3, &args, sizeof args);
+    if (pid == 0)
+        wait_for_go(); /* until the runtime knows whose reports it will hear */
     if (pid <= 0)
         return (int)pid;
     tell(REPORT_PID, index, (int)pid);

@@ -39,7 +39,7 @@ enum plan_code {
     OP_SYNC = 1,  /* report that this point is reached, then wait for "go" */
     OP_GATE,      /* wait for "go" without a report */
     OP_AWAIT,     /* a: listening socket. Wait for a connection that sends one byte; reports go there from now on */
-    OP_FORK,      /* x[0]: clone3 flags. Go on in a sibling; report its pid, and leave */
+    OP_FORK,      /* x[0]: clone3 flags. Report the pid of a sibling, and leave; the sibling waits for "go" and goes on */
 
     /* A plain system call. x[0..5]: arguments, a: number, b: bit i set when argument i is an offset into the bytes,
        c: an errno to forgive, or 0. */
@@ -48,7 +48,7 @@ enum plan_code {
 
     /* The file system, in the root. */
     OP_MOUNT,     /* text 0: path, 1: file system, 2..: option, value, … ("" as value: a flag). x[0]: mount attributes,
-                     x[1]: propagation, x[2]: DEST_* */
+                     x[1]: propagation, x[2]: DEST_*, x[3]: 1 to give it the mode of what it covers */
     OP_ATTACH,    /* text 0: path; a: detached tree. x[2]: DEST_* */
     OP_DIRECTORY, /* text 0: path; make it with its parents; x[0]: mode of what is made */
     OP_NODE,      /* text 0: path; x[0]: mode with type, x[1]: device number; a: uid, b: gid */

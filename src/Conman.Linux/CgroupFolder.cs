@@ -8,6 +8,7 @@ namespace Conman.Linux;
 public readonly record struct CgroupFolder(string Path)
 {
     private const long Cgroup2Magic = 0x63677270;
+    private const string OwnerAttribute = "user.conman.owner";
 
     /// <summary>The mount point of cgroup2: /sys/fs/cgroup, or below it on a hybrid host; null where there is none.</summary>
     public static string? FindMount()
@@ -37,11 +38,47 @@ public readonly record struct CgroupFolder(string Path)
     /// <summary>Writes a control file; errno or 0.</summary>
     public int TryWrite(string file, string value) => Files.TryWriteFile($"{Path}/{file}", Encoding.UTF8.GetBytes(value));
 
+    /// <summary>Marks the cgroup as somebody's (xattr(7): cgroup2 has user attributes since Linux 5.7); errno or 0.</summary>
+    public int TryMark(string owner) => Files.TrySetAttribute(Path, OwnerAttribute, owner);
+
+    /// <summary>Whose it is marked as; null: nobody's.</summary>
+    public string? Owner => Files.TryGetAttribute(Path, OwnerAttribute);
+
     /// <summary>Whether any process is in it or below it ("populated" of cgroup.events).</summary>
     public bool Populated => TryRead("cgroup.events")?.Contains("populated 1", StringComparison.Ordinal) ?? false;
 
     /// <summary>Whether its processes are frozen, or asked to be.</summary>
     public bool Frozen => TryRead("cgroup.freeze") == "1";
+
+    /// <summary>Freezes or thaws all processes in it and below it, and waits until the kernel says that it is so; errno or 0.</summary>
+    public int TryFreeze(bool freeze, int patienceMilliseconds)
+    {
+        using var events = Files.TryOpen($"{Path}/cgroup.events", OpenFlags.ReadOnly, out var errno);
+        if (events is null)
+            return errno;
+        errno = TryWrite("cgroup.freeze", freeze ? "1" : "0");
+        var deadline = Environment.TickCount64 + patienceMilliseconds;
+        while (errno == 0 && !Says(events, freeze ? "frozen 1"u8 : "frozen 0"u8))
+        {
+            var left = (int)(deadline - Environment.TickCount64);
+            if (left <= 0)
+                errno = Errno.ETIMEDOUT;
+            else
+                AwaitChange(events, left);
+        }
+        return errno;
+    }
+
+    /// <summary>Every process in it and below it, by pid.</summary>
+    public List<int> Processes()
+    {
+        var found = new List<int>();
+        foreach (var line in (TryRead("cgroup.procs") ?? "").Split('\n', StringSplitOptions.RemoveEmptyEntries))
+            found.Add(int.Parse(line));
+        foreach (var below in Below())
+            found.AddRange(below.Processes());
+        return found;
+    }
 
     /// <summary>Kills every process in it and below it at once (cgroup.kill, Linux 5.14); errno or 0.</summary>
     public int TryKill() => TryWrite("cgroup.kill", "1");
@@ -64,7 +101,7 @@ public readonly record struct CgroupFolder(string Path)
         for (; ; )
         {
             // Read first: a change after the read wakes the poll.
-            var populated = events is not null && ReadsPopulated(events);
+            var populated = events is not null && Says(events, "populated 1"u8);
             if (!populated)
                 RemoveBelow();
             errno = Files.TryRemoveDirectory(Path);
@@ -74,32 +111,44 @@ public readonly record struct CgroupFolder(string Path)
             if (left <= 0)
                 return errno;
             // A killed task leaves the count a moment after it is a zombie, without an event: the bound on the wait covers that.
-            var entry = new PollEntry(events.Number, (PollEvents)2 /* POLLPRI */);
-            Waiting.Poll(new Span<PollEntry>(ref entry), populated ? left : 1);
+            AwaitChange(events, populated ? left : 1);
         }
     }
 
-    private static bool ReadsPopulated(FileDescriptor events)
+    private static void AwaitChange(FileDescriptor events, int milliseconds)
+    {
+        var entry = new PollEntry(events.Number, PollEvents.Priority);
+        Waiting.Poll(new Span<PollEntry>(ref entry), milliseconds);
+    }
+
+    private static bool Says(FileDescriptor events, ReadOnlySpan<byte> line)
     {
         Span<byte> buffer = stackalloc byte[256];
         Files.Rewind(events);
         var n = Files.Read(events.Number, buffer, "cgroup.events");
-        return buffer[..n].IndexOf("populated 1"u8) >= 0;
+        return buffer[..n].IndexOf(line) >= 0;
+    }
+
+    private List<CgroupFolder> Below()
+    {
+        var found = new List<CgroupFolder>();
+        using var folder = Files.TryOpen(Path, OpenFlags.ReadOnly | Files.Directory, out _);
+        if (folder is null)
+            return found;
+        foreach (var name in Files.List(folder, Path))
+        {
+            if (Files.TryStatus(name, out _, folder.Number)?.Type == FileType.Directory)
+                found.Add(new CgroupFolder($"{Path}/{name}"));
+        }
+        return found;
     }
 
     private void RemoveBelow()
     {
-        using var folder = Files.TryOpen(Path, OpenFlags.ReadOnly | Files.Directory, out _);
-        if (folder is null)
-            return;
-        foreach (var name in Files.List(folder, Path))
+        foreach (var below in Below())
         {
-            // Control files all have a dot in their names or are no folders; rmdir tells them apart for us.
-            if (Files.TryStatus(name, out _, folder.Number)?.Type == FileType.Directory)
-            {
-                new CgroupFolder($"{Path}/{name}").RemoveBelow();
-                Files.TryRemoveDirectory(name, folder.Number);
-            }
+            below.RemoveBelow();
+            Files.TryRemoveDirectory(below.Path);
         }
     }
 }

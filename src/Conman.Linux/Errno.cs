@@ -25,5 +25,7 @@ public static class Errno
     public const int ENOSYS = 38;
     public const int ENOTEMPTY = 39;
     public const int EOPNOTSUPP = 95;
+    public const int ECONNRESET = 104;
+    public const int ETIMEDOUT = 110;
     public const int ECONNREFUSED = 111;
 }

@@ -64,6 +64,9 @@ public static unsafe class Files
     /// <summary>O_NOFOLLOW, whose value differs between architectures.</summary>
     public static OpenFlags NoFollow => (OpenFlags)(RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 0x8000 : O_NOFOLLOW_X64);
 
+    // O_TMPFILE, which includes O_DIRECTORY.
+    private static OpenFlags Temporary => (OpenFlags)0x400000 | Directory;
+
     /// <summary>openat(2), close-on-exec.</summary>
     public static FileDescriptor Open(string path, OpenFlags flags, int at = CurrentDirectory, uint mode = 0)
     {
@@ -192,6 +195,29 @@ public static unsafe class Files
             LinuxException.Throw(Marshal.GetLastPInvokeError(), $"rename {temporary} to {name}");
     }
 
+    /// <summary>
+    /// Puts a file into a directory that is not ours: it has no name until it is complete (open(2), O_TMPFILE), so a command that is killed
+    /// leaves neither half a file nor one under another name. An older file of that name is removed first.
+    /// </summary>
+    public static void Publish(int directory, string name, ReadOnlySpan<byte> data, uint mode)
+    {
+        using var file = TryOpen(".", Temporary | OpenFlags.WriteOnly, out var errno, directory, mode);
+        if (file is null)
+        {
+            if (errno is not (Errno.EOPNOTSUPP or Errno.EISDIR or Errno.EINVAL))
+                LinuxException.Throw(errno, $"make {name}");
+            Replace(directory, name, data, mode); // a file system that has no such files
+            return;
+        }
+        Write(file.Number, data, name);
+        while (Native.linkat(CurrentDirectory, $"/proc/self/fd/{file.Number}", directory, name, 0x400 /* AT_SYMLINK_FOLLOW */) < 0)
+        {
+            errno = Marshal.GetLastPInvokeError();
+            if (errno != Errno.EEXIST || TryUnlink(name, directory) is not (0 or Errno.ENOENT))
+                LinuxException.Throw(errno, $"make {name}");
+        }
+    }
+
     /// <summary>mkdirat(2); errno or 0.</summary>
     public static int TryMakeDirectory(string path, uint mode, int at = CurrentDirectory) =>
         Native.mkdirat(at, path, mode) < 0 ? Marshal.GetLastPInvokeError() : 0;
@@ -229,6 +255,22 @@ public static unsafe class Files
         return n < 0 ? null : Encoding.UTF8.GetString(buffer, (int)n);
     }
 
+    /// <summary>getxattr(2), or null.</summary>
+    public static string? TryGetAttribute(string path, string name)
+    {
+        var buffer = stackalloc byte[4096];
+        var n = Native.getxattr(path, name, buffer, 4096);
+        return n < 0 ? null : Encoding.UTF8.GetString(buffer, (int)n);
+    }
+
+    /// <summary>setxattr(2); errno or 0.</summary>
+    public static int TrySetAttribute(string path, string name, string value)
+    {
+        var bytes = Encoding.UTF8.GetBytes(value);
+        fixed (byte* p = bytes)
+            return Native.setxattr(path, name, p, bytes.Length, 0) < 0 ? Marshal.GetLastPInvokeError() : 0;
+    }
+
     /// <summary>access(2) with the effective ids.</summary>
     public static bool Exists(string path, int at = CurrentDirectory) => Native.faccessat(at, path, 0, 0) == 0;
 
@@ -249,6 +291,24 @@ public static unsafe class Files
         return errno != 0
             ? null
             : new FileStatus((FileType)(x.stx_mode & 0xf000), x.stx_mode & 0xfffu, x.stx_uid, x.stx_gid, x.stx_size, x.stx_rdev_major, x.stx_rdev_minor);
+    }
+
+    /// <summary>The mount point that an absolute path lies on; the path itself if it is one.</summary>
+    public static string MountPointOf(string path)
+    {
+        // A mount has an id (statx(2), STATX_MNT_ID): the last ancestor with the same one is its root.
+        for (var mount = MountId(path); path.Length > 1; path = Path.GetDirectoryName(path)!)
+        {
+            if (MountId(Path.GetDirectoryName(path)!) != mount)
+                break;
+        }
+        return path;
+    }
+
+    private static ulong MountId(string path)
+    {
+        StatX x;
+        return Native.statx(CurrentDirectory, path, 0, 0x1000 /* STATX_MNT_ID */, &x) < 0 ? 0 : x.stx_mnt_id;
     }
 
     /// <summary>f_type of statfs(2), e.g. PROC_SUPER_MAGIC.</summary>
@@ -285,7 +345,7 @@ public static unsafe class Files
     public static bool Lock(FileDescriptor file, bool wait, string name)
     {
         int result;
-        do result = Native.flock(file.Number, wait ? 2 : 2 | 4);
+        do result = Native.flock(file.Number, wait ? 2 /* LOCK_EX */ : 2 | 4 /* LOCK_EX | LOCK_NB */);
         while (result < 0 && Interrupted());
         if (result == 0)
             return true;
@@ -301,8 +361,8 @@ public static unsafe class Files
         var file = FileDescriptor.Check(Native.memfd_create(name, 1 | 2 /* MFD_CLOEXEC | MFD_ALLOW_SEALING */), $"create memfd {name}");
         Write(file.Number, content, name);
         Rewind(file);
-        // F_ADD_SEALS: SEAL, SHRINK, GROW, WRITE
-        if (Tmds.Linux.LibC.fcntl(file.Number, 1033, 1 | 2 | 4 | 8) < 0)
+        const int Everything = 1 | 2 | 4 | 8 /* F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE */;
+        if (Tmds.Linux.LibC.fcntl(file.Number, 1033 /* F_ADD_SEALS */, Everything) < 0)
             LinuxException.Throw(Marshal.GetLastPInvokeError(), $"seal memfd {name}");
         return file;
     }

@@ -22,6 +22,9 @@ internal static unsafe partial class Native
     internal static partial int renameat(int from, string oldPath, int to, string newPath);
 
     [LibraryImport(Libc, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int linkat(int from, string oldPath, int to, string newPath, int flags);
+
+    [LibraryImport(Libc, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int symlinkat(string target, int dirfd, string path);
 
     [LibraryImport(Libc, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
@@ -35,6 +38,12 @@ internal static unsafe partial class Native
 
     [LibraryImport(Libc, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int memfd_create(string name, uint flags);
+
+    [LibraryImport(Libc, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial nint getxattr(string path, string name, byte* value, nint size);
+
+    [LibraryImport(Libc, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int setxattr(string path, string name, byte* value, nint size, int flags);
 
     [LibraryImport(Libc, SetLastError = true)]
     internal static partial int flock(int fd, int operation);
@@ -51,8 +60,9 @@ internal static unsafe partial class Native
     [LibraryImport(Libc, SetLastError = true)]
     internal static partial int ioctl(int fd, nuint request, void* argument);
 
+    // Tmds.LibC has it too, but loses errno.
     [LibraryImport(Libc, SetLastError = true)]
-    internal static partial int kill(int pid, int signal);
+    internal static partial int poll(PollEntry* entries, nuint count, int milliseconds);
 
     [LibraryImport(Libc, SetLastError = true)]
     internal static partial uint geteuid();

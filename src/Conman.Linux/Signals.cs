@@ -9,21 +9,24 @@ public static unsafe class Signals
 {
     public const int SIGHUP = 1, SIGINT = 2, SIGQUIT = 3, SIGKILL = 9, SIGTERM = 15, SIGCHLD = 17, SIGCONT = 18, SIGWINCH = 28, SIGURG = 23;
 
+    // The C library keeps the first two real-time signals to itself.
+    private const int FirstRealTime = 34, Last = 64;
+
     private static ReadOnlySpan<byte> Names =>
         "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS "u8;
 
-    /// <summary>A signal from what a person types: <c>9</c>, <c>KILL</c>, <c>SIGKILL</c>, <c>sigrtmin+3</c>; 0 if there is no such signal.</summary>
+    /// <summary>A signal from what a person types: <c>9</c>, <c>KILL</c>, <c>SIGKILL</c>, <c>sigrtmin+3</c>; -1 if there is no such signal.</summary>
     public static int Parse(string text)
     {
-        if (int.TryParse(text, out var number))
-            return number is >= 0 and <= 64 ? number : -1;
+        if (Digits(text, out var number))
+            return number <= Last ? number : -1;
         var name = text.ToUpperInvariant();
         if (name.StartsWith("SIG", StringComparison.Ordinal))
             name = name[3..];
         if (name.StartsWith("RTMIN", StringComparison.Ordinal))
-            return name.Length == 5 ? 34 : int.TryParse(name[5..], out var up) && up is >= 0 and <= 30 ? 34 + up : -1;
+            return name.Length == 5 ? FirstRealTime : name[5] == '+' && Digits(name.AsSpan(6), out var up) && up <= Last - FirstRealTime ? FirstRealTime + up : -1;
         if (name.StartsWith("RTMAX", StringComparison.Ordinal))
-            return name.Length == 5 ? 64 : int.TryParse(name[5..], out var down) && down is <= 0 and >= -30 ? 64 + down : -1;
+            return name.Length == 5 ? Last : name[5] == '-' && Digits(name.AsSpan(6), out var down) && down <= Last - FirstRealTime ? Last - down : -1;
         name = name switch { "IOT" => "ABRT", "CLD" => "CHLD", "POLL" => "IO", _ => name };
         var rest = Names;
         for (number = 1; rest.Length > 0; number++)
@@ -35,6 +38,9 @@ public static unsafe class Signals
         }
         return -1;
     }
+
+    private static bool Digits(ReadOnlySpan<char> text, out int number) =>
+        int.TryParse(text, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out number);
 
     /// <summary>Catches signals from now on: each arrives as one byte (its number) on the descriptor that is returned.</summary>
     public static FileDescriptor Catch(params ReadOnlySpan<int> numbers)

@@ -79,12 +79,13 @@ public static unsafe class Sockets
         nint n;
         fixed (byte* p = buffer)
         {
+            // ECONNRESET, said once: the peer ended with something of ours unread. What it sent before is still to be had.
             do n = (nint)recv(socket.Number, p, (size_t)(ulong)buffer.Length, 0);
-            while (n < 0 && Marshal.GetLastPInvokeError() == Errno.EINTR);
+            while (n < 0 && Marshal.GetLastPInvokeError() is Errno.EINTR or Errno.ECONNRESET);
         }
-        if (n < 0 && Marshal.GetLastPInvokeError() != 104 /* ECONNRESET */)
+        if (n < 0)
             LinuxException.Throw(Marshal.GetLastPInvokeError(), "receive");
-        return (int)Math.Max(n, 0);
+        return (int)n;
     }
 
     /// <summary>Receives one descriptor (SCM_RIGHTS), or null at the end.</summary>
@@ -114,8 +115,8 @@ public static unsafe class Sockets
     {
         var control = stackalloc long[3];
         control[0] = 20;
-        ((int*)control)[2] = 1; // SOL_SOCKET
-        ((int*)control)[3] = 1; // SCM_RIGHTS
+        ((int*)control)[2] = 1 /* SOL_SOCKET */;
+        ((int*)control)[3] = 1 /* SCM_RIGHTS */;
         ((int*)control)[4] = fd;
         fixed (byte* p = text)
         {

@@ -16,19 +16,21 @@ public static unsafe class Terminals
         return Native.ioctl(fd, TCGETS, &settings) == 0;
     }
 
-    /// <summary>Puts a terminal into raw mode (termios(3), cfmakeraw) until the result is disposed.</summary>
+    /// <summary>
+    /// Puts a terminal into raw mode (termios(3), cfmakeraw) until the result is disposed; but output is still processed, since the
+    /// container's own terminal leaves "\n" as it is.
+    /// </summary>
     public static IDisposable? TryMakeRaw(int fd)
     {
         KernelTermios before;
         if (Native.ioctl(fd, TCGETS, &before) < 0)
             return null;
         var raw = before;
-        raw.c_iflag &= ~0x5ebu;  // IGNBRK BRKINT PARMRK ISTRIP INLCR IGNCR ICRNL IXON
-        raw.c_oflag &= ~1u;      // OPOST
-        raw.c_lflag &= ~0x804bu; // ECHO ECHONL ICANON ISIG IEXTEN
-        raw.c_cflag = (raw.c_cflag & ~0x130u) | 0x30; // CSIZE PARENB -> CS8
-        raw.c_cc[5] = 0; // VTIME
-        raw.c_cc[6] = 1; // VMIN
+        raw.c_iflag &= ~0x5ebu /* IGNBRK | BRKINT | PARMRK | ISTRIP | INLCR | IGNCR | ICRNL | IXON */;
+        raw.c_lflag &= ~0x804bu /* ECHO | ECHONL | ICANON | ISIG | IEXTEN */;
+        raw.c_cflag = (raw.c_cflag & ~0x130u /* CSIZE | PARENB */) | 0x30 /* CS8 */;
+        raw.c_cc[5 /* VTIME */] = 0;
+        raw.c_cc[6 /* VMIN */] = 1;
         return Native.ioctl(fd, TCSETS, &raw) < 0 ? null : new Restore(fd, before);
     }
 

@@ -10,6 +10,7 @@ public enum PollEvents : short
 {
     None = 0,
     In = 1,
+    Priority = 2,
     Out = 4,
     Error = 8,
     HangUp = 16,
@@ -34,7 +35,7 @@ public static unsafe class Waiting
         {
             int n;
             fixed (PollEntry* p = entries)
-                n = Tmds.Linux.LibC.poll((Tmds.Linux.pollfd*)p, (uint)entries.Length, milliseconds);
+                n = Native.poll(p, (nuint)entries.Length, milliseconds);
             if (n >= 0)
                 return n > 0;
             if (Marshal.GetLastPInvokeError() != Errno.EINTR)

@@ -23,7 +23,7 @@ public sealed class OciObjectGenerator : IIncrementalGenerator
 
     private static (string Name, string Text) Generate(INamedTypeSymbol type, CancellationToken cancel)
     {
-        var members = new List<(string Property, string Json, ITypeSymbol Type)>();
+        var members = new List<(string Property, string Json, ITypeSymbol Type, bool Required)>();
         foreach (var property in type.GetMembers().OfType<IPropertySymbol>())
         {
             cancel.ThrowIfCancellationRequested();
@@ -31,7 +31,8 @@ public sealed class OciObjectGenerator : IIncrementalGenerator
                 continue;
             var named = property.GetAttributes().FirstOrDefault(a => a.AttributeClass?.Name == "OciNameAttribute");
             var json = named is null ? char.ToLowerInvariant(property.Name[0]) + property.Name.Substring(1) : (string)named.ConstructorArguments[0].Value!;
-            members.Add((property.Name, json, property.Type));
+            var required = property.GetAttributes().Any(a => a.AttributeClass?.Name == "OciRequiredAttribute");
+            members.Add((property.Name, json, property.Type, required));
         }
 
         var text = new StringBuilder();
@@ -47,7 +48,7 @@ public sealed class OciObjectGenerator : IIncrementalGenerator
 
             partial class {{type.Name}}
             {
-                private List<UnknownMember>? _unknown;
+                private Conman.Oci.UnknownMembers? _unknown;
 
                 /// <summary>Members that this type does not know, kept as they were.</summary>
                 public IReadOnlyList<UnknownMember> UnknownMembers => _unknown is null ? Array.Empty<UnknownMember>() : _unknown;
@@ -82,7 +83,7 @@ public sealed class OciObjectGenerator : IIncrementalGenerator
             """);
         for (var i = 0; i < members.Count; i++)
         {
-            var (property, json, memberType) = members[i];
+            var (property, json, memberType, _) = members[i];
             text.Append($$"""
                         {{(i == 0 ? "if" : "else if")}} (reader.IsMember("{{json}}"u8))
                         {
@@ -110,10 +111,10 @@ public sealed class OciObjectGenerator : IIncrementalGenerator
                     writer.WriteStartObject();
 
             """);
-        foreach (var (property, json, memberType) in members)
-            text.Append(WriteMember(property, json, memberType));
+        foreach (var (property, json, memberType, required) in members)
+            text.Append(WriteMember(property, json, memberType, required));
         text.Append("""
-                    UnknownMember.WriteAll(writer, _unknown);
+                    Conman.Oci.UnknownMembers.WriteAll(writer, _unknown);
                     writer.WriteEndObject();
                 }
 
@@ -165,11 +166,11 @@ public sealed class OciObjectGenerator : IIncrementalGenerator
         _ => $"{Name(type)}.Read(ref reader)",
     };
 
-    private static string WriteMember(string property, string json, ITypeSymbol type)
+    private static string WriteMember(string property, string json, ITypeSymbol type, bool required)
     {
         if (IsList(type) || IsMap(type))
             return $"        if ({property} is {{ }} {json}Value) {{ writer.WritePropertyName(\"{json}\"u8); {WriteValue(json + "Value", type, 0)} }}\n";
-        if (type.SpecialType == SpecialType.System_Boolean)
+        if (type.SpecialType == SpecialType.System_Boolean && !required)
             return $"        if ({property}) writer.WriteBoolean(\"{json}\"u8, true);\n";
         var nullable = !SymbolEqualityComparer.Default.Equals(Bare(type), type) || !type.IsValueType;
         return nullable

@@ -13,3 +13,7 @@ public sealed class OciNameAttribute(string name) : Attribute
     /// <summary>The name as it stands in the document.</summary>
     public string Name { get; } = name;
 }
+
+/// <summary>The specification requires the member: a boolean is written though it be false.</summary>
+[AttributeUsage(AttributeTargets.Property)]
+public sealed class OciRequiredAttribute : Attribute;

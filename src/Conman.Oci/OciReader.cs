@@ -2,6 +2,7 @@
 //
 // It remembers where it is, so that an error can say "linux.namespaces[2].type"; the words are only put together when there is an error.
 
+using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Json;
@@ -41,7 +42,11 @@ public ref struct OciReader
     public bool NextMember()
     {
         _json.Read();
-        return _json.TokenType == JsonTokenType.PropertyName;
+        if (_json.TokenType != JsonTokenType.PropertyName)
+            return false;
+        if (_json.ValueIsEscaped)
+            Text(); // an escape may stand for half a character: refused here, so that names can be compared
+        return true;
     }
 
     /// <summary>Whether the member that <see cref="NextMember"/> found has this name.</summary>
@@ -84,14 +89,14 @@ public ref struct OciReader
     public void EndElement() => _depth--;
 
     /// <summary>Keeps a member that the type does not know.</summary>
-    public void KeepUnknown(ref List<UnknownMember>? unknown)
+    public void KeepUnknown(ref UnknownMembers? unknown)
     {
         var name = BeginKey();
-        if (unknown?.Exists(m => m.Name == name) is true)
+        if (!(unknown ??= new UnknownMembers()).IsNew(name))
             throw Duplicate();
         var start = (int)_json.TokenStartIndex;
         _json.Skip();
-        (unknown ??= []).Add(new UnknownMember(name, _document[start..(int)_json.BytesConsumed].ToArray()));
+        unknown.Add(new UnknownMember(name, _document[start..(int)_json.BytesConsumed].ToArray()));
     }
 
     /// <summary>A string.</summary>
@@ -129,16 +134,26 @@ public ref struct OciReader
     /// <summary>The error for what is no JSON.</summary>
     public readonly OciFormatException Malformed(JsonException e)
     {
-        var where = $"line {(e.LineNumber ?? 0) + 1}";
         if (_document.Length == 0)
             return new OciFormatException("invalid JSON: the document is empty");
         if (_document.StartsWith("\ufeff"u8))
             return new OciFormatException("invalid JSON: the document begins with a byte order mark");
-        // The reader's message without its position, which it counts from zero.
-        var reason = e.Message.Split(" LineNumber:")[0].ReplaceLineEndings(" ");
-        if (_json.CurrentDepth >= MaxDepth)
-            reason = $"more than {MaxDepth} levels deep.";
-        return new OciFormatException($"{(_depth > 0 ? Where() + ": " : "")}invalid JSON ({where}): {reason}", e);
+        // The exception knows where; the words are ours, since ahead-of-time compilation may leave the framework's out.
+        var line = (int)(e.LineNumber ?? 0);
+        var start = 0;
+        for (var i = 0; i < line; i++)
+            start += _document[start..].IndexOf((byte)'\n') + 1;
+        var at = (int)Math.Min(start + (e.BytePositionInLine ?? 0), _document.Length);
+        var reason = _json.CurrentDepth >= MaxDepth - 1 && at < _document.Length && _document[at] is (byte)'[' or (byte)'{' ? $"more than {MaxDepth} levels deep"
+            : at == _document.Length ? "the document ends too early"
+            : $"unexpected {Character(_document[at..])} in column {at - start + 1}";
+        return new OciFormatException($"{(_depth > 0 ? Where() + ": " : "")}invalid JSON (line {line + 1}): {reason}", e);
+    }
+
+    private static string Character(ReadOnlySpan<byte> text)
+    {
+        var known = Rune.DecodeFromUtf8(text, out var rune, out _) == System.Buffers.OperationStatus.Done;
+        return known && OneLine(rune.ToString(), 2) is var shown and not "?" ? $"'{shown}'" : known ? $"U+{rune.Value:X4}" : $"byte 0x{text[0]:x2}";
     }
 
     private readonly string Text()
@@ -171,7 +186,7 @@ public ref struct OciReader
     }}");
 
     private readonly OciFormatException OutOfRange(string least, string most) =>
-        Error($"{Encoding.UTF8.GetString(_json.ValueSpan)} is not a whole number from {least} to {most}");
+        Error($"{OneLine(Encoding.UTF8.GetString(_json.ValueSpan[..Math.Min(_json.ValueSpan.Length, 80)]), 40)} is not a whole number from {least} to {most}");
 
     private readonly OciFormatException Error(string what, Exception? inner = null)
     {
@@ -185,20 +200,26 @@ public ref struct OciReader
         for (var i = 0; i < _depth; i++)
         {
             if (_trail[i].Name is { } name)
-                text.Append(i == 0 ? "" : ".").Append(Printable(name));
+                text.Append(i == 0 ? "" : ".").Append(OneLine(name, 80));
             else
                 text.Append('[').Append(_trail[i].Index).Append(']');
         }
         return text.ToString();
     }
 
-    // A hostile name must not make the message more than a line.
-    private static string Printable(string name)
+    // What a document says, for a message: whatever it is, it must not be more than a part of a line, nor do anything to a terminal.
+    private static string OneLine(string text, int most)
     {
-        var text = new StringBuilder();
-        foreach (var c in name.AsSpan(0, Math.Min(name.Length, 80)))
-            text.Append(char.IsControl(c) || char.IsSurrogate(c) ? '?' : c);
-        return text.ToString();
+        var line = new StringBuilder();
+        foreach (var rune in text.EnumerateRunes())
+        {
+            if (line.Length >= most)
+                return line.Append('…').ToString();
+            var harmless = rune != Rune.ReplacementChar && Rune.GetUnicodeCategory(rune) is not (UnicodeCategory.Control or UnicodeCategory.Format
+                or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator or UnicodeCategory.PrivateUse or UnicodeCategory.OtherNotAssigned);
+            line.Append(harmless ? rune.ToString() : "?");
+        }
+        return line.ToString();
     }
 
     // Names and indexes on the way to where the reader is; in the reader itself, so that nothing is allocated for it.
@@ -212,12 +233,36 @@ public ref struct OciReader
 }
 
 /// <summary>A member that a type does not know: its name and its value as JSON.</summary>
-public readonly record struct UnknownMember(string Name, byte[] Json)
+public readonly record struct UnknownMember(string Name, byte[] Json);
+
+/// <summary>Members that a type does not know, in their order.</summary>
+public sealed class UnknownMembers : List<UnknownMember>
 {
-    /// <summary>Writes them where generated writers end an object.</summary>
-    public static void WriteAll(Utf8JsonWriter writer, List<UnknownMember>? members)
+    private const int Few = 16;
+
+    // A few names are compared one by one; a document of nothing but names must not take the square of its length.
+    private HashSet<string>? _names;
+
+    /// <summary>Whether no member of this name is there; true only once for a name that is then added.</summary>
+    internal bool IsNew(string name)
     {
-        foreach (var member in members ?? [])
+        if (Count < Few)
+            return !Exists(m => m.Name == name);
+        if (_names is null)
+        {
+            _names = new HashSet<string>(StringComparer.Ordinal);
+            foreach (var member in this)
+                _names.Add(member.Name);
+        }
+        return _names.Add(name);
+    }
+
+    /// <summary>Writes them where generated writers end an object.</summary>
+    public static void WriteAll(Utf8JsonWriter writer, UnknownMembers? members)
+    {
+        if (members is null)
+            return;
+        foreach (var member in members)
         {
             writer.WritePropertyName(member.Name);
             writer.WriteRawValue(member.Json, skipInputValidation: true);

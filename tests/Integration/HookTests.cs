@@ -158,7 +158,7 @@ public class HookTests : ContainerTest
         Hook(kind, "echo the reason >&2; exit 3");
         Hook(kind, $"touch {Notes(kind, folder)}/third");
         Bundle.Shell("touch /notes/process").Save();
-        Result result = Runtime.Run(command, "--bundle", Bundle.Folder, Bundle.Id).FailedWith($"error running hook #1:");
+        Result result = Runtime.Run(command, "--bundle", Bundle.Folder, Bundle.Id).FailedWith(Runtime.IsRuncOlderThan(2) ? "error running hook #1:" : $"error running {kind} hook #1:");
         Assert.Contains("the reason", result.Error);
         Assert.Empty(Directory.GetFileSystemEntries(folder));
         AssertNothingLeft();

@@ -153,8 +153,13 @@ public class InvalidBundleTests : ContainerTest
     }
 
     [SkippableFact]
-    public void An_ambient_capability_that_is_not_inheritable_does_not_stop_the_container() =>
-        Runtime.RunContainer(Bundle.Shell("echo here")).Printed("here");
+    public void An_ambient_capability_that_is_not_inheritable_is_only_warned_of()
+    {
+        Bundle.Set("process/capabilities/ambient", Tests.Bundle.Strings("CAP_KILL"));
+        Result run = Runtime.RunContainer(Bundle.Shell("grep CapAmb /proc/self/status"));
+        run.Printed("CapAmb:\t0000000000000000");
+        Assert.Equal(!Runtime.IsRuncOlderThan(2), run.Error.Contains("ambient"));
+    }
 
     [SkippableTheory]
     [InlineData("nosuchcommand")]

@@ -107,7 +107,7 @@ public class RobustnessTests : ContainerTest
         foreach (string file in Directory.EnumerateFiles(Runtime.Root, "*.json", SearchOption.AllDirectories).ToList())
             File.WriteAllText(file, text);
         Runtime.Run("delete", "--force", Bundle.Id).Succeeded();
-        Assert.False(Directory.Exists($"/proc/{pid}"));
+        Wait.ForExit(pid);
         AssertNothingLeft();
     }
 

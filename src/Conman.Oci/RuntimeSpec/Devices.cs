@@ -33,6 +33,7 @@ public sealed partial class Device
 public sealed partial class DeviceCgroup
 {
     /// <summary>Allowed, or denied.</summary>
+    [OciRequired]
     public bool Allow { get; set; }
 
     /// <summary>a (all), c or b.</summary>

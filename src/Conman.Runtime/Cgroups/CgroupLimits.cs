@@ -19,6 +19,8 @@ internal static class CgroupLimits
         BlockIo(writes, resources.BlockIO);
         foreach (var limit in resources.HugepageLimits ?? [])
         {
+            if (string.IsNullOrEmpty(limit.PageSize) || !limit.PageSize.All(char.IsAsciiLetterOrDigit))
+                throw new RuntimeException($"linux.resources.hugepageLimits: {Plans.Words.Quote(limit.PageSize ?? "")} is no size of pages");
             writes.Add(($"hugetlb.{limit.PageSize}.max", limit.Limit.ToString()));
             writes.Add(($"hugetlb.{limit.PageSize}.rsvd.max", limit.Limit.ToString()));
         }
@@ -30,7 +32,7 @@ internal static class CgroupLimits
         }
         foreach (var (file, value) in resources.Unified ?? [])
         {
-            if (file.Contains('/') || !file.Contains('.'))
+            if (file.Contains('/') || file.IndexOf('.') <= 0)
                 throw new RuntimeException($"linux.resources.unified: {file} is no control file");
             writes.Add((file, value));
         }

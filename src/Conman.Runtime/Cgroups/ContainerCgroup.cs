@@ -1,7 +1,6 @@
 // The container's cgroup: where it lies, its limits, its end.
 
 using Conman.Linux;
-using Conman.Oci.RuntimeSpec;
 
 namespace Conman.Runtime.Cgroups;
 
@@ -40,8 +39,18 @@ public sealed class ContainerCgroup
     /// <summary>The cgroup that a record of a container names.</summary>
     public static ContainerCgroup At(string folder) => new(folder, "");
 
+    /// <summary>A cgroup left by nobody may be taken over; one that holds processes or is frozen belongs to somebody.</summary>
+    public void RefuseOccupied()
+    {
+        if (Folder.Populated)
+            throw new RuntimeException($"container's cgroup is not empty: {Folder.Path}");
+        if (Folder.Frozen)
+            throw new RuntimeException($"container's cgroup unexpectedly frozen: {Folder.Path}");
+    }
+
     /// <summary>Makes the folder and those above it, with every controller that the host offers handed down.</summary>
-    public void Make()
+    /// <param name="owner">What the cgroup is marked with before there is a process in it.</param>
+    public void Make(string owner)
     {
         var errno = Folder.TryMake();
         if (errno == Errno.ENOENT)
@@ -53,13 +62,14 @@ public sealed class ContainerCgroup
             RefuseOccupied();
         else if (errno != 0)
             throw new RuntimeException($"cannot make cgroup {Folder.Path}: {LinuxException.Describe(errno)}");
+        Folder.TryMark(owner);
         HandDownControllers();
     }
 
     /// <summary>Writes the limits; a limit that no controller can enforce is an error.</summary>
-    public void Apply(Resources? resources)
+    public void Apply(IReadOnlyList<(string File, string Value)> limits)
     {
-        foreach (var (file, value) in CgroupLimits.Compile(resources))
+        foreach (var (file, value) in limits)
         {
             var errno = Folder.TryWrite(file, value);
             if (errno == 0)
@@ -72,21 +82,18 @@ public sealed class ContainerCgroup
     }
 
     /// <summary>Kills whatever is in it and removes it. A cgroup that is gone already is success.</summary>
-    public void Destroy()
+    /// <param name="owner">
+    /// Whom it must be marked with, if there is a process in it; null: it is known that there was a process of ours. A create that was
+    /// killed early has recorded a cgroup that it did not make, and another may have made it since.
+    /// </param>
+    public void Destroy(string? owner)
     {
+        if (owner is not null && Folder.Owner != owner && Folder.Populated)
+            return;
         Folder.TryKill();
         var errno = Folder.TryRemove(Patience);
         if (errno != 0)
             throw new RuntimeException($"cannot remove cgroup {Folder.Path}: {LinuxException.Describe(errno)}");
-    }
-
-    // A cgroup left by nobody is taken over; one that holds processes or is frozen belongs to somebody.
-    private void RefuseOccupied()
-    {
-        if (Folder.Populated)
-            throw new RuntimeException($"container's cgroup is not empty: {Folder.Path}");
-        if (Folder.Frozen)
-            throw new RuntimeException($"container's cgroup unexpectedly frozen: {Folder.Path}");
     }
 
     private void MakeParents(string path)

@@ -5,11 +5,11 @@ namespace Conman.Runtime.Compiling;
 /// <summary>Facts of this host, and of the bundle beyond its config.json.</summary>
 public sealed class HostFacts
 {
-    /// <summary>/sys/fs/cgroup is a cgroup2 file system.</summary>
-    public bool UnifiedCgroups { get; init; } = true;
-
     /// <summary>Capabilities that this kernel knows.</summary>
     public ulong Capabilities { get; init; } = (1ul << 41) - 1;
+
+    /// <summary>The mount point that the root file system's path lies on.</summary>
+    public string MountOfRoot { get; init; } = "/";
 
     /// <summary>Home directory of the process's user by the container's /etc/passwd; null if it has none.</summary>
     public string? Home { get; init; }
@@ -30,8 +30,11 @@ public sealed class CompileOptions
     /// <summary>--no-new-keyring.</summary>
     public bool NoNewKeyring { get; init; }
 
-    /// <summary>Descriptors from 3 on that the program keeps (--preserve-fds, LISTEN_FDS).</summary>
+    /// <summary>Descriptors from 3 on that the program keeps (LISTEN_FDS, --preserve-fds).</summary>
     public int PreservedDescriptors { get; init; }
+
+    /// <summary>So many of them, the first, are listening sockets of the caller's socket activation (sd_listen_fds(3)).</summary>
+    public int ListeningDescriptors { get; init; }
 
     /// <summary>Wait for <c>start</c> before executing the program.</summary>
     public bool AwaitStart { get; init; }

@@ -43,7 +43,7 @@ internal sealed class MountOptions
             case "unbindable": Propagate(Propagation.Unbindable, false); return;
             case "runbindable": Propagate(Propagation.Unbindable, true); return;
             // Of mounts that are remounted; a new mount has nothing to remount.
-            case "remount" or "nomand" or "norelatime" or "nostrictatime" or "loud" or "silent": return;
+            case "remount" or "nomand" or "norelatime" or "nostrictatime" or "rnorelatime" or "rnostrictatime" or "loud" or "silent": return;
         }
         if (Attribute(option, out var set, out var clear))
         {

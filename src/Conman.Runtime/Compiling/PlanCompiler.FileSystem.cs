@@ -12,13 +12,23 @@ public sealed partial class PlanCompiler
     {
         var (propagation, _) = RootPropagation(_linux.RootfsPropagation is { Length: > 0 } text ? text : "rslave");
         var shared = propagation == Propagation.Shared;
-        if (!shared)
-            _plan.Add(new LeaveHostMounts(propagation == Propagation.Private ? Propagation.Private : Propagation.Slave));
-
         var path = Path.GetFullPath(_spec.Root!.Path!, _options.Bundle);
-        var root = _plan.Prepare(new HostTree(path, recursive: true) { Propagation = shared ? Propagation.Unchanged : Propagation.Slave });
+        // Hooks that enter the mount namespace look for the root file system where their state says that it is.
+        var place = HasEarlyHooks ? path : "/";
+        // Mounts of a shared root still reach the host, but for the root itself: only the mount that it is put on leaves.
+        if (shared)
+            _plan.Add(new LeaveHostMounts(HasEarlyHooks ? _facts.MountOfRoot : "/", Propagation.Private, Recursive: false));
+        else
+            _plan.Add(new LeaveHostMounts("/", propagation == Propagation.Private ? Propagation.Private : Propagation.Slave, Recursive: true));
+
+        // pivot_root(2) takes no shared mount; SetRootPropagation comes later.
+        var root = _plan.Prepare(new HostTree(path, recursive: true)
+        {
+            Propagation = shared ? Propagation.Unchanged : Propagation.Slave,
+            Then = shared ? Propagation.Private : Propagation.Unchanged,
+        });
         _plan.Root = root;
-        _plan.Add(new PlaceRoot(root));
+        _plan.Add(new PlaceRoot(root, place));
 
         var bindsDev = false;
         for (var i = 0; i < (_spec.Mounts?.Count ?? 0); i++)
@@ -74,16 +84,17 @@ public sealed partial class PlanCompiler
             destination |= Destination.NoFollow | Destination.OnProc;
         _plan.Add(new MountFileSystem(type, path, options.Set | options.SetRecursive)
         {
-            Options = Options(type, mount, options),
+            Options = Options(mount, options),
             Propagation = options.Propagation,
+            CopyMode = type == "tmpfs" && !options.FileSystem.Contains("mode"),
             Destination = destination | Destination.Directory,
         });
     }
 
-    private static List<string> Options(string type, Mount mount, MountOptions options)
+    private static List<string> Options(Mount mount, MountOptions options)
     {
-        // What a mount of tmpfs, proc or sysfs calls its source is only a name.
-        if (!string.IsNullOrEmpty(mount.Source) && type is not ("proc" or "sysfs" or "cgroup2" or "mqueue" or "devpts"))
+        // What a mount of tmpfs, proc or sysfs calls its source is only a name, but one that `mount` and `df` show.
+        if (!string.IsNullOrEmpty(mount.Source))
             options.FileSystem.InsertRange(0, ["source", mount.Source]);
         return options.FileSystem;
     }
@@ -144,6 +155,8 @@ public sealed partial class PlanCompiler
                 throw new RuntimeException($"linux.devices[{i}].type: unknown type {Words.Quote(device.Type ?? "")}");
             if (string.IsNullOrEmpty(device.Path) || device.Path[0] != '/')
                 throw new RuntimeException($"linux.devices[{i}].path: {Words.Quote(device.Path ?? "")} is not absolute");
+            if (device.Type != "p" && (device.Major is < 0 or > 0xfff || device.Minor is < 0 or > 0xfffff))
+                throw new RuntimeException($"linux.devices[{i}]: {device.Major}:{device.Minor} is no device number");
             AddDevice(
                 device.Path, device.Type[0] == 'u' ? 'c' : device.Type[0], (uint)device.Major, (uint)device.Minor,
                 device.FileMode ?? 0x1b6, device.Uid ?? 0, device.Gid ?? 0);

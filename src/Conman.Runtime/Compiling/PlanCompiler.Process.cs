@@ -17,20 +17,22 @@ public sealed partial class PlanCompiler
         _filter = _linux.Seccomp is null ? null : SeccompCompiler.Compile(_linux.Seccomp);
         if (_filter is { NeedsListener: true })
             throw new RuntimeException("linux.seccomp: SCMP_ACT_NOTIFY is not supported yet");
+        if (_linux.Personality is { } personality)
+            _plan.Add(Scheduling.Personality(personality));
         AddProcess(_plan, _process, _facts, _filter, _newUser || _joinedUser, _warnings);
     }
 
-    private void ExecuteProgram() => AddProgram(_plan, _process, _facts, _filter, _options.PreservedDescriptors);
+    private void ExecuteProgram() => AddProgram(_plan, _process, _facts, _filter, _options.PreservedDescriptors, _options.ListeningDescriptors);
 
     /// <summary>From root with every capability to the user that the program runs as. Shared with exec.</summary>
     internal static void AddProcess(Plan plan, Process process, HostFacts facts, SeccompFilter? filter, bool inUserNamespace, List<string> warnings)
     {
         foreach (var limit in process.Rlimits ?? [])
             plan.Add(new SetLimit(limit.Type!, ResourceLimits.Number(limit.Type!), limit.Soft, limit.Hard));
-        if (process.Scheduler is not null)
-            throw new RuntimeException("process.scheduler: is not supported yet");
-        if (process.IoPriority is not null)
-            throw new RuntimeException("process.ioPriority: is not supported yet");
+        if (process.Scheduler is { } scheduler)
+            plan.Add(Scheduling.Policy(scheduler));
+        if (process.IoPriority is { } priority)
+            plan.Add(Scheduling.IoPriority(priority));
         if (!string.IsNullOrEmpty(process.ApparmorProfile))
             throw new RuntimeException("process.apparmorProfile: apparmor is not supported yet");
         if (!string.IsNullOrEmpty(process.SelinuxLabel))
@@ -62,12 +64,15 @@ public sealed partial class PlanCompiler
     }
 
     /// <summary>The last steps, after which nothing of the runtime is left.</summary>
-    internal static void AddProgram(Plan plan, Process process, HostFacts facts, SeccompFilter? filter, int preserved)
+    internal static void AddProgram(Plan plan, Process process, HostFacts facts, SeccompFilter? filter, int preserved, int listening = 0)
     {
         plan.Add(new CloseDescriptors(3 + preserved));
         if (filter is not null && process.NoNewPrivileges)
             plan.Add(new LoadFilter(filter.Program, filter.Flags));
-        plan.Add(new Execute(process.Args!, Environment(process, facts)));
+        var environment = Environment(process, facts);
+        if (listening > 0)
+            environment.AddRange([$"LISTEN_FDS={listening}", "LISTEN_PID=1"]);
+        plan.Add(new Execute(process.Args!, environment));
     }
 
     private static List<string> Environment(Process process, HostFacts facts)

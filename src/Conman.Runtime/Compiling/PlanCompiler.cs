@@ -5,6 +5,7 @@
 
 using Conman.Linux;
 using Conman.Oci.RuntimeSpec;
+using Conman.Runtime.Cgroups;
 using Conman.Runtime.Plans;
 
 namespace Conman.Runtime.Compiling;
@@ -22,6 +23,12 @@ public sealed class CompiledSpec
 
     /// <summary>The socket that gets the terminal's master; null if there is no terminal.</summary>
     public RuntimeDescriptor? ConsoleReceiver { get; init; }
+
+    /// <summary>What is written to the cgroup's control files, in order.</summary>
+    public required IReadOnlyList<(string File, string Value)> Limits { get; init; }
+
+    /// <summary>The eBPF program that decides which devices may be opened; empty if all may.</summary>
+    public required byte[] DeviceProgram { get; init; }
 
     public List<string> Warnings { get; init; } = [];
 }
@@ -73,19 +80,33 @@ public sealed partial class PlanCompiler
         BecomeProcess(console is not null);
         if (listener is not null)
         {
+            _plan.Add(new LetGoOfHost(listener, 3 + _options.PreservedDescriptors));
             _plan.Add(new Sync(SyncPoint.Ready));
             _plan.Add(new AwaitStart(listener));
+        }
+        else if (_spec.Hooks?.StartContainer is { Count: > 0 })
+        {
+            _plan.Add(new Sync(SyncPoint.StartHooks));
         }
         else
         {
             _plan.Add(new Gate());
         }
         ExecuteProgram();
-        return new CompiledSpec { Plan = _plan, PidNamespace = pid, StartListener = listener, ConsoleReceiver = console, Warnings = _warnings };
+        return new CompiledSpec
+        {
+            Plan = _plan,
+            PidNamespace = pid,
+            StartListener = listener,
+            ConsoleReceiver = console,
+            Limits = CgroupLimits.Compile(_linux.Resources),
+            DeviceProgram = DeviceRules.Compile(_linux.Resources),
+            Warnings = _warnings,
+        };
     }
 
-    private bool HasEarlyHooks =>
-        _spec.Hooks is { } hooks && (hooks.Prestart?.Count ?? 0) + (hooks.CreateRuntime?.Count ?? 0) + (hooks.CreateContainer?.Count ?? 0) > 0;
+    private bool HasEarlyHooks => _spec.Hooks is { } hooks
+        && (hooks.Prestart is { Count: > 0 } || hooks.CreateRuntime is { Count: > 0 } || hooks.CreateContainer is { Count: > 0 });
 
     // ---- namespaces ----
 
@@ -160,7 +181,7 @@ public sealed partial class PlanCompiler
     private void CutOff()
     {
         var root = (HostTree)_plan.Root!;
-        _plan.Add(new PivotRoot(root, _options.NoPivot));
+        _plan.Add(new PivotRoot(root, _options.NoPivot, root.Propagation == Propagation.Unchanged));
         if (_linux.RootfsPropagation is { Length: > 0 } text)
         {
             var (propagation, recursive) = RootPropagation(text);

@@ -45,8 +45,26 @@ internal static class SpecValidator
             if (string.IsNullOrEmpty(spec.Mounts![i].Destination))
                 throw new RuntimeException($"mounts[{i}].destination: must be given");
         }
-        if (spec.Process!.Terminal is false && spec.Process.ConsoleSize is not null)
-            return; // ignored, as the spec says
+        RefuseNuls(spec, linux);
+        RefuseUnsupported(linux);
+    }
+
+    // What would have no effect is refused by name: silence would be a promise.
+    private static void RefuseUnsupported(Conman.Oci.RuntimeSpec.Linux linux)
+    {
+        var member = linux switch
+        {
+            { NetDevices.Count: > 0 } => "netDevices",
+            { MountLabel.Length: > 0 } => "mountLabel",
+            { IntelRdt: not null } => "intelRdt",
+            { MemoryPolicy: not null } => "memoryPolicy",
+            { Resources.Network: not null } => "resources.network",
+            { Resources.Memory: { Swappiness: not null } } => "resources.memory.swappiness",
+            { Resources.Memory: { DisableOOMKiller: true } } => "resources.memory.disableOOMKiller",
+            _ => null,
+        };
+        if (member is not null)
+            throw new RuntimeException($"linux.{member}: is not supported yet");
     }
 
     public static Namespaces NamespaceType(string? name, int index) => name switch
@@ -68,6 +86,9 @@ internal static class SpecValidator
             throw new RuntimeException("process.args: args must not be empty");
         if (string.IsNullOrEmpty(process.Cwd) || process.Cwd[0] != '/')
             throw new RuntimeException($"process.cwd: Cwd must be an absolute path, not {Words.Quote(process.Cwd ?? "")}");
+        RefuseNul(process.Cwd, "process.cwd");
+        if (process.ExecCPUAffinity is not null)
+            throw new RuntimeException("process.execCPUAffinity: is not supported yet");
         foreach (var text in process.Args)
             RefuseNul(text, "process.args");
         foreach (var text in process.Env ?? [])
@@ -83,6 +104,34 @@ internal static class SpecValidator
             if (limit.Soft > limit.Hard)
                 throw new RuntimeException($"process.rlimits: {limit.Type}: the soft limit {limit.Soft} is above the hard one, {limit.Hard}");
         }
+    }
+
+    // The kernel takes a text to its first NUL: what lies behind it would silently count for nothing.
+    private static void RefuseNuls(Spec spec, Conman.Oci.RuntimeSpec.Linux linux)
+    {
+        RefuseNul(spec.Root!.Path!, "root.path");
+        RefuseNul(spec.Hostname ?? "", "hostname");
+        RefuseNul(spec.Domainname ?? "", "domainname");
+        RefuseNul(linux.CgroupsPath ?? "", "linux.cgroupsPath");
+        for (var i = 0; i < (spec.Mounts?.Count ?? 0); i++)
+        {
+            var mount = spec.Mounts![i];
+            RefuseNul(mount.Destination!, $"mounts[{i}].destination");
+            RefuseNul(mount.Source ?? "", $"mounts[{i}].source");
+            RefuseNul(mount.Type ?? "", $"mounts[{i}].type");
+            foreach (var option in mount.Options ?? [])
+                RefuseNul(option, $"mounts[{i}].options");
+        }
+        foreach (var ns in linux.Namespaces ?? [])
+            RefuseNul(ns.Path ?? "", "linux.namespaces");
+        foreach (var device in linux.Devices ?? [])
+            RefuseNul(device.Path ?? "", "linux.devices");
+        foreach (var (name, value) in linux.Sysctl ?? [])
+            RefuseNul(name + value, "linux.sysctl");
+        foreach (var path in linux.MaskedPaths ?? [])
+            RefuseNul(path, "linux.maskedPaths");
+        foreach (var path in linux.ReadonlyPaths ?? [])
+            RefuseNul(path, "linux.readonlyPaths");
     }
 
     private static void RefuseNul(string text, string member)

@@ -44,6 +44,28 @@ public sealed class Container : IDisposable
         return folder is null ? null : new Container(folder, ReadRecord(folder));
     }
 
+    /// <summary>As <see cref="TryOpenLocked"/>.</summary>
+    /// <exception cref="RuntimeException">There is none of that id.</exception>
+    public static Container OpenLocked(string root, string id) => TryOpenLocked(root, id) ?? throw new RuntimeException("container does not exist");
+
+    /// <summary>
+    /// Waits until no other command changes this container, then opens it as it is now, or null; until this object is disposed, no other
+    /// command will change it.
+    /// </summary>
+    public static Container? TryOpenLocked(string root, string id)
+    {
+        for (; ; )
+        {
+            var folder = ContainerFolder.TryOpen(root, id);
+            if (folder is null)
+                return null;
+            folder.Lock();
+            if (!folder.Removed)
+                return new Container(folder, ReadRecord(folder));
+            folder.Dispose(); // removed while this waited; another may have been made in its place
+        }
+    }
+
     /// <summary>Every container below a root folder, by id. Folders that hold none are passed over.</summary>
     public static IEnumerable<Container> All(string root)
     {
@@ -75,9 +97,6 @@ public sealed class Container : IDisposable
             return null;
         }
     }
-
-    /// <summary>Waits until no other command changes this container; until this object is disposed, none will.</summary>
-    public void Lock() => _folder.Lock();
 
     /// <summary>A pidfd of the init process; null if it has ended.</summary>
     public FileDescriptor? TryOpenInit() => Record is null ? null : Processes.TryOpen(Record.Pid, Record.StartTime);
@@ -155,6 +174,30 @@ public sealed class Container : IDisposable
             throw new RuntimeException($"cannot signal container {Id}: {LinuxException.Describe(errno)}");
     }
 
+    /// <summary>Stops every process of the container where it is, or lets them go on (cgroup v2 freezer).</summary>
+    public void Freeze(bool freeze)
+    {
+        var status = Status;
+        if (freeze && status is not (ContainerStatus.Running or ContainerStatus.Created))
+            throw new RuntimeException($"container not running or created: {Name(status)}");
+        if (!freeze && status != ContainerStatus.Paused)
+            throw new RuntimeException($"container not paused: {Name(status)}");
+        var errno = new CgroupFolder(Record!.Cgroup!).TryFreeze(freeze, 10_000);
+        if (errno != 0)
+            throw new RuntimeException($"cannot {(freeze ? "freeze" : "thaw")} cgroup {Record.Cgroup}: {LinuxException.Describe(errno)}");
+    }
+
+    /// <summary>Every process in the container's cgroup, by the host's pids.</summary>
+    public List<int> AllProcesses() => Record?.Cgroup is { } cgroup ? new CgroupFolder(cgroup).Processes() : [];
+
+    /// <summary>Changes limits.</summary>
+    public void Update(Resources resources)
+    {
+        if (Status == ContainerStatus.Stopped)
+            throw new RuntimeException("container not running");
+        ContainerCgroup.At(Record!.Cgroup!).Apply(CgroupLimits.Compile(resources));
+    }
+
     /// <summary>Starts a container that waits.</summary>
     public void Start()
     {
@@ -170,7 +213,18 @@ public sealed class Container : IDisposable
                 throw new RuntimeException($"cannot start a container in the {Name(Status)} state");
         }
         var spec = TryReadSpec() ?? throw new RuntimeException($"cannot start container {Id}: its config.json is gone");
-        HookRunner.Run("startContainer", spec.Hooks?.StartContainer, State(ContainerStatus.Created).ToUtf8(false), Record!.Pid);
+        try
+        {
+            HookRunner.Run("startContainer", spec.Hooks?.StartContainer, State(ContainerStatus.Created).ToUtf8(false), Record!.Pid);
+        }
+        catch (RuntimeException)
+        {
+            // "The runtime MUST … stop the container" (runtime-spec runtime.md, "Lifecycle", step 8)
+            using var init = TryOpenInit();
+            if (init is not null)
+                Processes.TrySignal(init, Signals.SIGKILL);
+            throw;
+        }
         using (var connection = Sockets.TryConnect(_folder.Descriptor, ContainerFolder.StartSocket, out var errno))
         {
             if (connection is null)
@@ -201,7 +255,7 @@ public sealed class Container : IDisposable
     {
         var warnings = new List<string>();
         if (_folder.Cgroup is { Length: > 0 } cgroup)
-            ContainerCgroup.At(cgroup).Destroy();
+            ContainerCgroup.At(cgroup).Destroy(Record is null ? _folder.Path : null);
         using (var init = TryOpenInit())
         {
             // Without a cgroup of its own (or in a cgroup that lost it) the process is still known by pid and time.

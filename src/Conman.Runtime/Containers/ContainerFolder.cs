@@ -19,6 +19,7 @@ internal sealed class ContainerFolder : IDisposable
 
     public string Root { get; }
     public string Id { get; }
+    public string Path => $"{Root}/{Id}";
     public FileDescriptor Descriptor { get; }
 
     public void Dispose() => Descriptor.Dispose();
@@ -40,7 +41,11 @@ internal sealed class ContainerFolder : IDisposable
             throw new RuntimeException($"cannot make {path}: {LinuxException.Describe(errno)}");
         var folder = new ContainerFolder(root, id, Files.Open(path, OpenFlags.ReadOnly | Files.Directory));
         folder.Lock();
-        return folder;
+        // Between mkdir and the lock another may have removed the folder, and a third made and filled it anew: then it is not ours.
+        if (!folder.Removed && folder.Cgroup is null)
+            return folder;
+        folder.Dispose();
+        throw new RuntimeException($"container with given ID already exists: {id}");
     }
 
     /// <summary>Opens an existing folder; null if there is no such container.</summary>
@@ -58,6 +63,9 @@ internal sealed class ContainerFolder : IDisposable
 
     /// <summary>Takes the lock if nobody has it.</summary>
     public bool TryLock() => Files.Lock(Descriptor, wait: false, $"{Root}/{Id}");
+
+    /// <summary>Whether it has been removed since it was opened (proc(5): the link of such a descriptor says so).</summary>
+    public bool Removed => Files.TryReadLink($"/proc/self/fd/{Descriptor.Number}")?.EndsWith(" (deleted)", StringComparison.Ordinal) ?? false;
 
     public string? Cgroup
     {
@@ -106,6 +114,6 @@ internal static class ContainerIds
         foreach (var c in id)
             valid &= char.IsAsciiLetterOrDigit(c) || c is '_' or '+' or '-' or '.';
         if (!valid)
-            throw new RuntimeException($"invalid container ID format: \"{id}\"");
+            throw new RuntimeException($"invalid container ID format: {Plans.Words.Quote(id)}");
     }
 }

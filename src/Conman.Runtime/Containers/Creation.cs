@@ -18,9 +18,6 @@ public sealed class CreateRequest
     public required string Root { get; init; }
     public required string Id { get; init; }
 
-    /// <summary>The bundle's absolute path.</summary>
-    public required string Bundle { get; init; }
-
     /// <summary>A socket that gets the terminal's master; null: none.</summary>
     public string? ConsoleSocket { get; init; }
 
@@ -35,6 +32,9 @@ public sealed class CreateRequest
     /// <summary>Descriptors from 3 on that the program keeps.</summary>
     public int PreservedDescriptors { get; init; }
 
+    /// <summary>So many of them, the first, are sockets to listen on (sd_listen_fds(3)).</summary>
+    public int ListeningDescriptors { get; init; }
+
     /// <summary>Wait for <c>start</c>.</summary>
     public bool AwaitStart { get; init; }
 
@@ -46,22 +46,22 @@ public sealed class CreateRequest
 public sealed class Creation : IDisposable
 {
     private readonly CreateRequest _request;
-    private readonly Spec _spec;
+    private readonly Bundle _bundle;
     private readonly CompiledSpec _compiled;
     private readonly ContainerFolder _folder;
     private readonly HostPreparer _host = new();
     private InitProcess? _init;
     private bool _committed;
 
-    private Creation(CreateRequest request, Spec spec, CompiledSpec compiled, ContainerFolder folder) =>
-        (_request, _spec, _compiled, _folder) = (request, spec, compiled, folder);
+    private Creation(CreateRequest request, Bundle bundle, CompiledSpec compiled, ContainerFolder folder) =>
+        (_request, _bundle, _compiled, _folder) = (request, bundle, compiled, folder);
 
-    /// <summary>Reads and compiles the bundle, makes the container and starts its process, which then waits (create) or executes (run).</summary>
-    public static Creation Begin(CreateRequest request)
+    private Spec Spec => _bundle.Spec;
+
+    /// <summary>Compiles the bundle, makes the container and starts its process, which then waits (create) or executes (run).</summary>
+    public static Creation Begin(Bundle bundle, CreateRequest request)
     {
-        var json = Bundles.ReadSpec(request.Bundle);
-        var spec = Bundles.Parse(json);
-        var compiled = Bundles.Compile(spec, request);
+        var compiled = bundle.Compile(request);
         foreach (var warning in compiled.Warnings)
             request.Warn(warning);
         if (compiled.ConsoleReceiver is not null && request.ConsoleSocket is null && request.ConsoleReceiver is null)
@@ -69,10 +69,10 @@ public sealed class Creation : IDisposable
         if (compiled.ConsoleReceiver is null && request.ConsoleSocket is not null)
             throw new RuntimeException("cannot use console socket if runc will not detach or allocate tty");
 
-        var creation = new Creation(request, spec, compiled, ContainerFolder.Create(request.Root, request.Id));
+        var creation = new Creation(request, bundle, compiled, ContainerFolder.Create(request.Root, request.Id));
         try
         {
-            creation.Launch(json);
+            creation.Launch();
             return creation;
         }
         catch
@@ -84,9 +84,6 @@ public sealed class Creation : IDisposable
 
     /// <summary>The init process.</summary>
     public ProcessHandle Process => _init!.Process;
-
-    /// <summary>The spec.</summary>
-    public Spec Spec => _spec;
 
     /// <summary>From here on the container stands without this object.</summary>
     public void Commit() => _committed = true;
@@ -107,13 +104,14 @@ public sealed class Creation : IDisposable
         _folder.Dispose();
     }
 
-    private void Launch(byte[] json)
+    private void Launch()
     {
-        var cgroup = ContainerCgroup.Locate(_spec.Linux!.CgroupsPath, _request.Id);
+        var cgroup = ContainerCgroup.Locate(Spec.Linux!.CgroupsPath, _request.Id);
+        cgroup.RefuseOccupied(); // before it is recorded as one that delete may kill
         _folder.Cgroup = cgroup.Folder.Path;
-        _folder.WriteSpec(json);
-        cgroup.Make();
-        cgroup.Apply(_spec.Linux.Resources);
+        _folder.WriteSpec(_bundle.Json);
+        cgroup.Make(_folder.Path);
+        cgroup.Apply(_compiled.Limits);
 
         if (_compiled.ConsoleReceiver is { } receiver)
         {
@@ -137,7 +135,7 @@ public sealed class Creation : IDisposable
                 pid = Files.Open(_compiled.PidNamespace.Path, OpenFlags.ReadOnly);
             using (pid)
                 _init = InitProcess.Start(_compiled.Plan, keep, folder, pid, (-1, -1, -1));
-            DeviceRules.Attach(_spec.Linux, folder);
+            DeviceRules.Attach(_compiled.DeviceProgram, folder);
         }
         Accompany(cgroup);
         Record(cgroup);
@@ -153,10 +151,10 @@ public sealed class Creation : IDisposable
             switch (_init!.Advance() ?? throw new RuntimeException("the container's first process was killed"))
             {
                 case Plans.SyncPoint.IdMaps:
-                    IdMaps.Write(_init.Process.Pid, _spec.Linux!);
+                    IdMaps.Write(_init.Process.Pid, Spec.Linux!);
                     break;
                 case Plans.SyncPoint.TimeOffsets:
-                    IdMaps.WriteTimeOffsets(_init.Process.Pid, _spec.Linux!.TimeOffsets!);
+                    IdMaps.WriteTimeOffsets(_init.Process.Pid, Spec.Linux!.TimeOffsets!);
                     break;
                 case Plans.SyncPoint.Hooks:
                     Record(cgroup);
@@ -165,6 +163,10 @@ public sealed class Creation : IDisposable
                 case Plans.SyncPoint.Ready:
                     Record(cgroup);
                     break;
+                case Plans.SyncPoint.StartHooks:
+                    Record(cgroup);
+                    HookRunner.Run("startContainer", Spec.Hooks!.StartContainer, State(ContainerStatus.Created), _init.Process.Pid);
+                    break;
             }
             _init.Go();
         }
@@ -172,11 +174,16 @@ public sealed class Creation : IDisposable
 
     private void RunEarlyHooks()
     {
+        var state = State(ContainerStatus.Creating);
+        HookRunner.Run("prestart", Spec.Hooks!.Prestart, state);
+        HookRunner.Run("createRuntime", Spec.Hooks.CreateRuntime, state);
+        HookRunner.Run("createContainer", Spec.Hooks.CreateContainer, state, _init!.Process.Pid);
+    }
+
+    private byte[] State(ContainerStatus status)
+    {
         using var container = Container.Open(_folder.Root, _folder.Id);
-        var state = container.State(ContainerStatus.Creating).ToUtf8(false);
-        HookRunner.Run("prestart", _spec.Hooks!.Prestart, state);
-        HookRunner.Run("createRuntime", _spec.Hooks.CreateRuntime, state);
-        HookRunner.Run("createContainer", _spec.Hooks.CreateContainer, state, _init!.Process.Pid);
+        return container.State(status).ToUtf8(false);
     }
 
     private void CheckRoot()
@@ -193,13 +200,13 @@ public sealed class Creation : IDisposable
             return;
         _recorded = true;
         var pid = _init!.Process.Pid;
-        if (_spec.Process!.OomScoreAdj is { } score)
+        if (Spec.Process!.OomScoreAdj is { } score)
             WriteOomScore(pid, score);
         var record = new ContainerRecord
         {
             Id = _request.Id,
-            OciVersion = _spec.OciVersion,
-            Bundle = _request.Bundle,
+            OciVersion = Spec.OciVersion,
+            Bundle = _bundle.Path,
             Rootfs = ((Plans.HostTree)_compiled.Plan.Root!).Path,
             Created = DateTime.UtcNow.ToString("yyyy-MM-ddTHH:mm:ss.fffffff00Z", CultureInfo.InvariantCulture),
             Owner = Processes.EffectiveUser,
@@ -207,7 +214,7 @@ public sealed class Creation : IDisposable
             StartTime = Processes.StartTime(pid),
             Cgroup = cgroup.Folder.Path,
             NoPivot = _request.NoPivot,
-            Annotations = _spec.Annotations,
+            Annotations = Spec.Annotations,
         };
         _folder.WriteRecord(record.ToUtf8(false));
         if (_request.PidFile is { } file)
@@ -227,6 +234,6 @@ public sealed class Creation : IDisposable
         var full = Path.GetFullPath(path);
         using var directory = Files.TryOpen(Path.GetDirectoryName(full)!, OpenFlags.ReadOnly | Files.Directory, out var errno)
             ?? throw new RuntimeException($"cannot write pid file {path}: {LinuxException.Describe(errno)}");
-        Files.Replace(directory.Number, Path.GetFileName(full), System.Text.Encoding.UTF8.GetBytes(pid.ToString(CultureInfo.InvariantCulture)), 0x1a4 /* 0644 */);
+        Files.Publish(directory.Number, Path.GetFileName(full), System.Text.Encoding.UTF8.GetBytes(pid.ToString(CultureInfo.InvariantCulture)), 0x1a4 /* 0644 */);
     }
 }

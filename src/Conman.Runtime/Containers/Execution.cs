@@ -50,7 +50,7 @@ public static class Execution
         if (request.Process.Terminal)
             AddConsole(plan, host, request);
         var warnings = new List<string>();
-        var facts = new HostFacts { Capabilities = Bundles.HostCapabilities(), Home = HomeOf(container, request.Process) };
+        var facts = new HostFacts { Capabilities = Bundle.HostCapabilities(), Home = HomeOf(container, request.Process) };
         var filter = spec.Linux!.Seccomp is null ? null : Seccomp.SeccompCompiler.Compile(spec.Linux.Seccomp);
         PlanCompiler.AddProcess(plan, request.Process, facts, filter, (joined & Namespaces.User) != 0, warnings);
         plan.Add(new Gate());

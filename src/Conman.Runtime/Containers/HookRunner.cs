@@ -43,28 +43,42 @@ internal static class HookRunner
         using var output = Files.Memory("hook-output");
         using var errors = Files.Memory("hook-errors");
         using var host = new HostPreparer();
+        // A pid namespace is entered by being born in it, all others by joining.
+        using var pidNamespace = inside is { } pid ? Files.Open($"/proc/{pid}/ns/pid", OpenFlags.ReadOnly) : null;
         var plan = new Plan();
         plan.Add(new NewSession());
-        if (inside is { } pid)
+        if (inside is not null)
         {
-            foreach (var ns in NamespacesOf(pid))
+            foreach (var ns in NamespacesOf(inside.Value))
                 plan.Add(new JoinNamespace(plan.Prepare(ns)));
         }
+        // A hook is part of the command that runs it: after a kill -9 of that it must not work on what `delete` has removed.
+        plan.Add(new DieWithRuntime());
+        plan.Add(new Sync(SyncPoint.Reborn));
         plan.Add(new FindProgram(hook.Path, [hook.Path], false));
         plan.Add(new CloseDescriptors(3));
         plan.Add(new Execute(hook.Args is { Count: > 0 } args ? args : [hook.Path], hook.Env ?? []));
         try
         {
             host.Open(plan);
-            using var init = InitProcess.Start(plan, host.Numbers, null, null, (input.Number, output.Number, errors.Number));
-            init.Advance();
-            if (!Waiting.Readable(init.Process.Descriptor, hook.Timeout is > 0 ? (int)Math.Min(hook.Timeout.Value * 1000L, int.MaxValue) : -1))
+            using var init = InitProcess.Start(plan, host.Numbers, null, pidNamespace, (input.Number, output.Number, errors.Number));
+            Exit exit;
+            var inTime = true;
+            try
             {
-                init.Process.TrySignal(Signals.SIGKILL);
-                init.Process.Wait();
-                return $"hook ran past specified timeout of {hook.Timeout}.0s";
+                init.Advance();
+                init.GoAndFinish();
+                inTime = Waiting.Readable(init.Process.Descriptor, hook.Timeout is > 0 ? (int)Math.Min(hook.Timeout.Value * 1000L, int.MaxValue) : -1);
             }
-            var exit = init.Process.Wait();
+            finally
+            {
+                // Reaped in any case: a pid namespace does not end while a process of it is unreaped, and its init waits for that.
+                if (!inTime)
+                    init.Process.TrySignal(Signals.SIGKILL);
+                exit = init.Process.Wait();
+            }
+            if (!inTime)
+                return $"hook ran past specified timeout of {hook.Timeout}.0s";
             if (exit is { Status: 0, Signal: 0 })
                 return null;
             return (exit.Signal != 0 ? $"signal: {exit.Signal}" : $"exit status {exit.Status}") + $", stdout: {Text(output)}, stderr: {Text(errors)}";
@@ -103,7 +117,7 @@ internal static class NamespaceFiles
 {
     public static readonly (string File, Namespaces Type)[] All =
     [
-        ("user", Namespaces.User), ("mnt", Namespaces.Mount), ("pid", Namespaces.Pid), ("net", Namespaces.Network),
+        ("user", Namespaces.User), ("mnt", Namespaces.Mount), ("net", Namespaces.Network),
         ("ipc", Namespaces.Ipc), ("uts", Namespaces.Uts), ("cgroup", Namespaces.Cgroup),
     ];
 }

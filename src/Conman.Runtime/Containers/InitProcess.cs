@@ -59,8 +59,7 @@ internal sealed class InitProcess : IDisposable
         Span<byte> report = stackalloc byte[ReportSize];
         for (; ; )
         {
-            var n = Sockets.Receive(_socket, report);
-            if (n == 0)
+            if (!WaitForReport() || Sockets.Receive(_socket, report) == 0)
                 return null;
             var (kind, index, value) = Header(report);
             switch (kind)
@@ -73,11 +72,21 @@ internal sealed class InitProcess : IDisposable
                     Processes.Reap(Process.Descriptor);
                     Process.Dispose();
                     Process = new ProcessHandle(value, pidfd);
+                    Go();
                     break;
                 default:
                     throw Failure(_plan.Origin(index), report);
             }
         }
+    }
+
+    // False: the process is dead and has left no word. Its end of the socket tells the same, unless a sibling holds that as well, which
+    // was made and never reported and now waits for a word from here.
+    private bool WaitForReport()
+    {
+        Span<PollEntry> entries = [new(_socket.Number, PollEvents.In), new(Process.Descriptor.Number, PollEvents.In)];
+        Waiting.Poll(entries);
+        return entries[0].Returned != 0 || Waiting.Readable(_socket, 0); // it may have spoken between the two looks
     }
 
     /// <summary>Lets the process go on from where it waits.</summary>

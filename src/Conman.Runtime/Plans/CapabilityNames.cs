@@ -26,11 +26,19 @@ public static class CapabilityNames
         return number < 0 ? 0 : 1ul << number;
     }
 
-    /// <summary>"none", "all", or the names in lower case without their prefix.</summary>
+    /// <summary>"none", "all", "all but sys_admin", or the names in lower case without their prefix: whichever is shortest to read.</summary>
     internal static string List(ulong set)
     {
-        if (set == 0)
+        var all = (1ul << Names.Length) - 1;
+        if ((set & all) == 0)
             return "none";
+        if ((set & all) == all)
+            return "all";
+        return System.Numerics.BitOperations.PopCount(set & all) > Names.Length / 2 ? "all but " + Join(all & ~set) : Join(set);
+    }
+
+    private static string Join(ulong set)
+    {
         var text = "";
         for (var number = 0; number < Names.Length; number++)
         {

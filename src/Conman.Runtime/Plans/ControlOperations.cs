@@ -21,6 +21,9 @@ public enum SyncPoint
 
     /// <summary>Done but for the program.</summary>
     Ready,
+
+    /// <summary>Done but for the program, and nobody will say "start": startContainer hooks run.</summary>
+    StartHooks,
 }
 
 /// <summary>Reports a point and waits until the runtime has done its part.</summary>
@@ -32,6 +35,7 @@ public sealed record Sync(SyncPoint Point) : Operation
         SyncPoint.Reborn => "wait until the runtime knows this process",
         SyncPoint.TimeOffsets => "wait until the runtime has written the clock offsets of the time namespace",
         SyncPoint.Hooks => "wait until the runtime has run the prestart, createRuntime and createContainer hooks",
+        SyncPoint.StartHooks => "wait until the runtime has run the startContainer hooks",
         _ => "tell the runtime that the container is created, and wait until it has been recorded",
     };
 
@@ -114,6 +118,14 @@ public sealed record NewSession : Operation
     public override string Describe() => "begin a new session";
 
     internal override void Encode(PlanEncoder encoder) => encoder.Call(SyscallNumbers.setsid, forgive: Errno.EPERM);
+}
+
+/// <summary>prctl(PR_SET_PDEATHSIG): killed when the runtime ends. One that ended before this is met at the next <see cref="Sync"/>.</summary>
+public sealed record DieWithRuntime : Operation
+{
+    public override string Describe() => "be killed when the runtime ends";
+
+    internal override void Encode(PlanEncoder encoder) => encoder.Call(SyscallNumbers.prctl, 1 /* PR_SET_PDEATHSIG */, (ulong)Signals.SIGKILL);
 }
 
 /// <summary>prctl(PR_SET_DUMPABLE, 0): a process of the container that sees this one must not reach into it.</summary>

@@ -4,21 +4,26 @@ using Conman.Linux;
 
 namespace Conman.Runtime.Plans;
 
-/// <summary>Stops mounts from travelling between the new mount namespace and the host's.</summary>
-public sealed record LeaveHostMounts(Propagation Propagation) : Operation
+/// <summary>Stops what is mounted from now on from travelling to the host.</summary>
+/// <param name="Path">A mount point: all below it (recursive), or it alone.</param>
+public sealed record LeaveHostMounts(string Path, Propagation Propagation, bool Recursive) : Operation
 {
-    public override string Describe() => $"keep mounts from reaching the host (/ becomes {Words.Propagation(Propagation, true)})";
+    public override string Describe() => $"keep what is mounted from now on from reaching the host ({Path} becomes {Words.Propagation(Propagation, Recursive)})";
 
-    internal override void Encode(PlanEncoder encoder) => SetPropagation.Encode(encoder, Propagation, true);
+    internal override void Encode(PlanEncoder encoder) => SetPropagation.Encode(encoder, Propagation, Recursive, Path);
 }
 
-/// <summary>Puts the root file system's tree into the mount namespace, over the host's root, where only this process can reach it.</summary>
-public sealed record PlaceRoot(HostTree Tree) : Operation
+/// <summary>
+/// Puts the root file system's tree into the mount namespace: over the host's root, which needs no permission on the way, or where hooks
+/// look for it, at its own path.
+/// </summary>
+public sealed record PlaceRoot(HostTree Tree, string Path) : Operation
 {
-    public override string Describe() => $"put the root file system {Tree.Path} in place";
+    public override string Describe() => $"mount the root file system {Tree.Path}" + (Path == Tree.Path ? " there, for the hooks" : "");
 
-    internal override void Encode(PlanEncoder encoder) =>
-        encoder.CallWith("\0/\0"u8, SyscallNumbers.move_mount, 0b1010, (ulong)Tree.Descriptor, 0, unchecked((ulong)Files.CurrentDirectory), 1, 4 /* MOVE_MOUNT_F_EMPTY_PATH */);
+    internal override void Encode(PlanEncoder encoder) => encoder.CallWith(
+        System.Text.Encoding.UTF8.GetBytes($"\0{Path}\0"), SyscallNumbers.move_mount, 0b1010,
+        (ulong)Tree.Descriptor, 0, unchecked((ulong)Files.CurrentDirectory), 1, 4 /* MOVE_MOUNT_F_EMPTY_PATH */);
 }
 
 /// <summary>Makes a new file system and mounts it.</summary>
@@ -27,14 +32,22 @@ public sealed record MountFileSystem(string Type, string Path, MountAttributes A
     /// <summary>Option and value in turn; an empty value is a flag.</summary>
     public IReadOnlyList<string> Options { get; init; } = [];
     public Propagation Propagation { get; init; }
+
+    /// <summary>Its root gets the mode of the folder that it covers.</summary>
+    public bool CopyMode { get; init; }
     internal Destination Destination { get; init; } = Destination.Directory;
 
     public override string Describe()
     {
         var options = "";
         for (var i = 0; i + 1 < Options.Count; i += 2)
-            options += (i == 0 ? "" : ", ") + Options[i] + (Options[i + 1].Length == 0 ? "" : "=" + Options[i + 1]);
-        return $"mount {Type} on {Path}{Words.InParentheses(Words.Attributes(Attributes), options, Words.Propagation(Propagation, false))}";
+        {
+            // A source that is only the type again says nothing.
+            if (Options[i] != "source" || !Type.StartsWith(Options[i + 1], StringComparison.Ordinal))
+                options += (options.Length == 0 ? "" : ", ") + Options[i] + (Options[i + 1].Length == 0 ? "" : "=" + Options[i + 1]);
+        }
+        return $"mount {Type} on {Path}" + Words.InParentheses(
+            Words.Attributes(Attributes), options, CopyMode ? "with the mode of what it covers" : "", Words.Propagation(Propagation, false));
     }
 
     public override string Failure(int errno, string kernelWords) =>
@@ -43,7 +56,7 @@ public sealed record MountFileSystem(string Type, string Path, MountAttributes A
             : errno == Errno.ENODEV ? $"cannot mount {Type} on {Path}: no such file system: {LinuxException.Describe(errno)}" : base.Failure(errno, kernelWords);
 
     internal override void Encode(PlanEncoder encoder) =>
-        encoder.AddTexts(PlanCode.Mount, 0, 0, (ulong)Attributes, (ulong)Propagation, (ulong)Destination, [Path, Type], Options);
+        encoder.AddTexts(PlanCode.Mount, 0, 0, [(ulong)Attributes, (ulong)Propagation, (ulong)Destination, CopyMode ? 1ul : 0], [Path, Type], Options);
 }
 
 /// <summary>Puts a prepared tree in its place.</summary>
@@ -53,7 +66,7 @@ public sealed record BindTree(HostTree Tree, string Path) : Operation
 
     public override string Describe() => $"mount {Tree.Path} on {Path}" + Words.InParentheses(
         Tree.Recursive ? "rbind" : "bind", Words.Attributes(Tree.Set), Words.Attributes(Tree.SetRecursive, true),
-        Words.Propagation(Tree.Propagation, Tree.Recursive), Words.Propagation(Tree.Then, Tree.ThenRecursive));
+        Words.Propagation(Tree.Propagation, Tree.Recursive), Words.Then(Tree.Then, Tree.ThenRecursive));
 
     public override string Failure(int errno, string kernelWords) => errno == Errno.EPERM && (Destination & Destination.OnProc) == 0
         ? $"cannot {Describe()}: {Path} lies on a procfs"
@@ -119,11 +132,13 @@ public sealed record WriteSetting(HostProc Proc, string File, string Value, stri
 }
 
 /// <summary>Makes the root file system the root of everything, and lets go of the host's.</summary>
-public sealed record PivotRoot(HostTree Root, bool MoveOnly) : Operation
+/// <param name="MoveOnly">chroot(2) instead.</param>
+/// <param name="Shared">The host's mounts in this namespace are still peers of the host's own: their end must stay here.</param>
+public sealed record PivotRoot(HostTree Root, bool MoveOnly, bool Shared) : Operation
 {
     public override string Describe() => MoveOnly
-        ? "make it the root by chroot (no pivot): the host's mounts stay below it"
-        : "make it the root (pivot_root), and let go of the host's file systems";
+        ? $"make {Root.Path} the root (chroot, no pivot): the host's mounts stay out of sight, but there"
+        : $"make {Root.Path} the root (pivot_root), and let go of the host's file systems";
 
     internal override void Encode(PlanEncoder encoder)
     {
@@ -135,8 +150,9 @@ public sealed record PivotRoot(HostTree Root, bool MoveOnly) : Operation
         else
         {
             encoder.CallWith(".\0"u8, SyscallNumbers.pivot_root, 3);
-            // The old root now lies on top of the new one, at the same place. A shared mount must not carry its end to the host.
-            SetPropagation.Encode(encoder, Propagation.Slave, true, ".");
+            // The old root now lies on top of the new one: umount2(2) finds the topmost at ".", any other call only by way of "..".
+            if (Shared)
+                SetPropagation.Encode(encoder, Propagation.Slave, true, "..");
             encoder.CallWith(".\0"u8, SyscallNumbers.umount2, 1, 0, 2 /* MNT_DETACH */);
         }
         encoder.CallWith("/\0"u8, SyscallNumbers.chdir, 1);
@@ -164,11 +180,11 @@ internal static class SetPropagation
     /// <summary>mount_setattr(2) on a path of the new process.</summary>
     public static void Encode(PlanEncoder encoder, Propagation propagation, bool recursive, string path = "/", MountAttributes set = MountAttributes.None)
     {
-        Span<byte> bytes = stackalloc byte[40];
-        bytes.Clear();
+        // struct mount_attr (mount_setattr(2)), then the path.
+        var bytes = new byte[32 + System.Text.Encoding.UTF8.GetByteCount(path) + 1];
         System.Buffers.Binary.BinaryPrimitives.WriteUInt64LittleEndian(bytes, (ulong)set);
-        System.Buffers.Binary.BinaryPrimitives.WriteUInt64LittleEndian(bytes[16..], (ulong)propagation);
-        bytes[32] = (byte)path[0];
+        System.Buffers.Binary.BinaryPrimitives.WriteUInt64LittleEndian(bytes.AsSpan(16), (ulong)propagation);
+        System.Text.Encoding.UTF8.GetBytes(path, bytes.AsSpan(32));
         encoder.CallWith(bytes, SyscallNumbers.mount_setattr, 0b1010, unchecked((ulong)Files.CurrentDirectory), 32, recursive ? 0x8000ul : 0, 0, 32);
     }
 }

@@ -35,7 +35,7 @@ public sealed class HostTree(string path, bool recursive) : HostHandle
 
     public override string Describe() =>
         $"a copy of the {(Recursive ? "mounts" : "mount")} at {Path}" + Words.InParentheses(
-            Words.Attributes(Set | SetRecursive, SetRecursive != 0), Words.Propagation(Propagation, true), Words.Propagation(Then, ThenRecursive));
+            Words.Attributes(Set | SetRecursive, SetRecursive != 0), Words.Propagation(Propagation, Recursive), Words.Then(Then, ThenRecursive));
 }
 
 /// <summary>An empty, read-only tmpfs, mounted on every folder that is masked.</summary>

@@ -70,11 +70,14 @@ internal sealed class PlanEncoder
     private readonly List<Operation> _origins = new(96);
     private Operation? _current;
 
+    /// <summary>The new process's end of the socket to the runtime.</summary>
+    public required int Status { get; init; }
+
     /// <param name="plan">Every handle in it must be open.</param>
     /// <param name="status">The new process's end of the socket to the runtime.</param>
     public static EncodedPlan Encode(Plan plan, int status)
     {
-        var encoder = new PlanEncoder();
+        var encoder = new PlanEncoder { Status = status };
         foreach (var operation in plan.Operations)
         {
             encoder._current = operation;
@@ -118,12 +121,11 @@ internal sealed class PlanEncoder
     }
 
     /// <summary>Appends an operation whose texts come in several lists.</summary>
-    public void AddTexts(PlanCode code, int a, int b, ulong x0, ulong x1, ulong x2, params ReadOnlySpan<IReadOnlyList<string>> lists)
+    public void AddTexts(PlanCode code, int a, int b, ReadOnlySpan<ulong> x, params ReadOnlySpan<IReadOnlyList<string>> lists)
     {
         var op = new PlanOp { a = a, b = b };
-        op.x[0] = x0;
-        op.x[1] = x1;
-        op.x[2] = x2;
+        for (var i = 0; i < x.Length; i++)
+            op.x[i] = x[i];
         var start = Begin();
         foreach (var list in lists)
         {
@@ -180,6 +182,9 @@ internal sealed class PlanEncoder
 
     private void AddText(string text)
     {
+        // It would end the text there, and conman-init would read the rest as the next one.
+        if (text.Contains('\0'))
+            throw new RuntimeException($"cannot {_current!.Describe().Replace("\0", "\\0")}: a NUL character in {Words.Quote(text.Replace("\0", "\\0"))}");
         var span = Reserve(Encoding.UTF8.GetByteCount(text) + 1);
         Encoding.UTF8.GetBytes(text, span);
         span[^1] = 0;

@@ -2,7 +2,6 @@
 
 using System.Text;
 using Conman.Oci.RuntimeSpec;
-using Conman.Runtime.Cgroups;
 using Conman.Runtime.Compiling;
 
 namespace Conman.Runtime.Plans;
@@ -10,15 +9,17 @@ namespace Conman.Runtime.Plans;
 /// <summary>Prints a compiled spec, one operation a line.</summary>
 public static class PlanText
 {
+    private const int Width = 110;
+
     /// <summary>The whole text.</summary>
     public static string Of(CompiledSpec compiled, Spec spec, string id)
     {
         var plan = compiled.Plan;
         var text = new StringBuilder();
-        text.Append($"The plan for container {id}\n\nOutside, the runtime:\n");
+        text.Append($"The plan for container {id}\n\nOutside, the runtime prepares:\n");
         var number = 0;
         Line($"make the cgroup {(string.IsNullOrEmpty(spec.Linux?.CgroupsPath) ? "/conman-" + id : spec.Linux.CgroupsPath)}");
-        foreach (var (file, value) in CgroupLimits.Compile(spec.Linux?.Resources))
+        foreach (var (file, value) in compiled.Limits)
             Line($"set its {file} to {value}");
         foreach (var handle in plan.Preparations)
             Line($"open {handle.Describe()}");
@@ -26,16 +27,63 @@ public static class PlanText
             ? "start a process in that cgroup"
             : $"start a process in that cgroup, born in new {Words.List(plan.New)} namespaces"
                 + (compiled.PidNamespace is { } pid ? $", and in {pid.Describe()}" : ""));
-        if (DeviceRules.Of(spec.Linux) is { Count: > 0 } rules)
-            Line($"let the cgroup open only the allowed devices ({rules.Count} rules, as an eBPF program)");
+        if (compiled.DeviceProgram.Length > 0)
+        {
+            var rules = spec.Linux!.Resources!.Devices!.Count;
+            Line($"let the cgroup open only the allowed devices ({rules} {(rules == 1 ? "rule" : "rules")}, as an eBPF program)");
+        }
 
-        text.Append("\nInside, the new process:\n");
+        text.Append("\nInside, the new process ");
+        var part = "";
         foreach (var operation in plan.Operations)
+        {
+            if (Part(operation) is { } begins && begins != part)
+                text.Append(part.Length == 0 ? "" : "\n").Append(part = begins).Append('\n');
             Line(operation.Describe());
+        }
         foreach (var warning in compiled.Warnings)
             text.Append($"\nwarning: {warning}\n");
         return text.ToString();
 
-        void Line(string words) => text.Append($"{++number,4}  {words}\n");
+        void Line(string words)
+        {
+            text.Append($"{++number,4}  ");
+            Wrap(text, words);
+        }
+    }
+
+    // The parts of a process's way, by the operation that each begins with.
+    private static string? Part(Operation operation) => operation switch
+    {
+        NewSession => "enters its namespaces,",
+        LeaveHostMounts or PlaceRoot => "builds its file system, while it still sees the host's,",
+        PivotRoot => "cuts itself off from the host,",
+        TakeTerminal or SetLimit or NoNewPrivileges or BoundCapabilities or BecomeUser => "gives up the rights that the program must not have,",
+        LetGoOfHost or Sync { Point: SyncPoint.Ready or SyncPoint.StartHooks } or Gate => "and becomes the program:",
+        _ => null,
+    };
+
+    // Breaks between words; cuts what nobody reads to its end; shows no control character to the terminal.
+    private static void Wrap(StringBuilder text, string words)
+    {
+        const string Indent = "\n      ";
+        const int MostLines = 8;
+        var lines = 1;
+        for (var rest = words.AsSpan(); rest.Length > 0; lines++)
+        {
+            if (lines > MostLines)
+            {
+                text.Append(Indent).Append($"… ({rest.Length} more characters)");
+                break;
+            }
+            var cut = rest.Length <= Width ? rest.Length : rest[..(Width + 1)].LastIndexOf(' ');
+            if (cut <= 0)
+                cut = Width;
+            text.Append(lines == 1 ? "" : Indent);
+            foreach (var c in rest[..cut].TrimEnd(' '))
+                text.Append(char.IsControl(c) ? '?' : c);
+            rest = rest[cut..].TrimStart(' ');
+        }
+        text.Append('\n');
     }
 }

@@ -53,7 +53,8 @@ public sealed record TakeTerminal : Operation
 /// <summary>prlimit(2) on itself.</summary>
 public sealed record SetLimit(string Name, int Resource, ulong Soft, ulong Hard) : Operation
 {
-    public override string Describe() => $"set the limit {Name} to {Number(Soft)} (hard {Number(Hard)})";
+    public override string Describe() =>
+        $"set the limit {Name} to {Number(Soft)}" + (Hard == Soft ? "" : Hard == ulong.MaxValue ? " (may be raised without limit)" : $" (may be raised to {Hard})");
 
     internal override void Encode(PlanEncoder encoder)
     {
@@ -64,6 +65,44 @@ public sealed record SetLimit(string Name, int Resource, ulong Soft, ulong Hard)
     }
 
     private static string Number(ulong limit) => limit == ulong.MaxValue ? "unlimited" : limit.ToString();
+}
+
+/// <summary>sched_setattr(2).</summary>
+public sealed record SetScheduler(string Policy, uint Number, ulong Flags, int Nice, uint Priority, ulong Runtime, ulong Deadline, ulong Period) : Operation
+{
+    public override string Describe() => $"set the scheduling policy to {Policy}" + Words.InParentheses(
+        Nice != 0 ? $"nice {Nice}" : "", Priority != 0 ? $"priority {Priority}" : "", Deadline != 0 ? $"{Runtime} ns within {Deadline} ns of every {Period} ns" : "");
+
+    internal override void Encode(PlanEncoder encoder)
+    {
+        Span<byte> attributes = stackalloc byte[48]; // struct sched_attr, its first version
+        BinaryPrimitives.WriteUInt32LittleEndian(attributes, 48);
+        BinaryPrimitives.WriteUInt32LittleEndian(attributes[4..], Number);
+        BinaryPrimitives.WriteUInt64LittleEndian(attributes[8..], Flags);
+        BinaryPrimitives.WriteInt32LittleEndian(attributes[16..], Nice);
+        BinaryPrimitives.WriteUInt32LittleEndian(attributes[20..], Priority);
+        BinaryPrimitives.WriteUInt64LittleEndian(attributes[24..], Runtime);
+        BinaryPrimitives.WriteUInt64LittleEndian(attributes[32..], Deadline);
+        BinaryPrimitives.WriteUInt64LittleEndian(attributes[40..], Period);
+        encoder.CallWith(attributes, SyscallNumbers.sched_setattr, 0b10);
+    }
+}
+
+/// <summary>ioprio_set(2) on itself.</summary>
+public sealed record SetIoPriority(string Class, int Number, int Priority) : Operation
+{
+    public override string Describe() => $"set the I/O priority to {Class} {Priority}";
+
+    internal override void Encode(PlanEncoder encoder) =>
+        encoder.Call(SyscallNumbers.ioprio_set, 1 /* IOPRIO_WHO_PROCESS */, 0, (ulong)((Number << 13) | Priority));
+}
+
+/// <summary>personality(2).</summary>
+public sealed record SetPersonality(string Domain, uint Number) : Operation
+{
+    public override string Describe() => $"take the personality {Domain}";
+
+    internal override void Encode(PlanEncoder encoder) => encoder.Call(SyscallNumbers.personality, Number);
 }
 
 /// <summary>umask(2).</summary>
@@ -77,7 +116,8 @@ public sealed record SetUmask(uint Mask) : Operation
 /// <summary>Drops from the bounding set what the container may never gain.</summary>
 public sealed record BoundCapabilities(ulong Kept) : Operation
 {
-    public override string Describe() => $"bound the capabilities to {CapabilityNames.List(Kept)}";
+    public override string Describe() =>
+        "put every capability out of reach for good" + (Kept == 0 ? "" : $", except {CapabilityNames.List(Kept)}");
 
     internal override void Encode(PlanEncoder encoder) => encoder.Add(PlanCode.Bound, x0: Kept);
 }
@@ -109,9 +149,9 @@ public sealed record SetCapabilities(ulong Effective, ulong Permitted, ulong Inh
 {
     public override string Describe()
     {
-        var text = $"set the capabilities: effective {CapabilityNames.List(Effective)}";
-        if (Permitted != Effective)
-            text += $"; permitted {CapabilityNames.List(Permitted)}";
+        var text = Permitted == Effective
+            ? $"set the capabilities: effective and permitted {CapabilityNames.List(Effective)}"
+            : $"set the capabilities: effective {CapabilityNames.List(Effective)}; permitted {CapabilityNames.List(Permitted)}";
         if (Inheritable != 0)
             text += $"; inheritable {CapabilityNames.List(Inheritable)}";
         if (Ambient != 0)
@@ -123,7 +163,7 @@ public sealed record SetCapabilities(ulong Effective, ulong Permitted, ulong Inh
     {
         Span<byte> data = stackalloc byte[32];
         data.Clear();
-        BinaryPrimitives.WriteUInt32LittleEndian(data, 0x20080522); // _LINUX_CAPABILITY_VERSION_3; then pid 0: this thread
+        BinaryPrimitives.WriteUInt32LittleEndian(data, 0x20080522 /* _LINUX_CAPABILITY_VERSION_3 */); // then pid 0: this thread
         for (var half = 0; half < 2; half++)
         {
             BinaryPrimitives.WriteUInt32LittleEndian(data[(8 + (half * 12))..], (uint)(Effective >> (half * 32)));
@@ -134,7 +174,7 @@ public sealed record SetCapabilities(ulong Effective, ulong Permitted, ulong Inh
         for (var capability = 0; capability < 64; capability++)
         {
             if ((Ambient >> capability & 1) != 0)
-                encoder.Call(SyscallNumbers.prctl, 47 /* PR_CAP_AMBIENT */, 2 /* RAISE */, (ulong)capability);
+                encoder.Call(SyscallNumbers.prctl, 47 /* PR_CAP_AMBIENT */, 2 /* PR_CAP_AMBIENT_RAISE */, (ulong)capability);
         }
     }
 }
@@ -179,7 +219,7 @@ public sealed record FindProgram(string Name, IReadOnlyList<string> Candidates, 
         _ => $"exec: \"{Name}\": {LinuxException.Describe(errno)}",
     };
 
-    internal override void Encode(PlanEncoder encoder) => encoder.AddTexts(PlanCode.Find, Candidates.Count, 0, 0, 0, 0, Candidates);
+    internal override void Encode(PlanEncoder encoder) => encoder.AddTexts(PlanCode.Find, Candidates.Count, 0, [], Candidates);
 }
 
 /// <summary>Marks every descriptor but the given first ones to be closed when the program is executed (close_range(2)).</summary>
@@ -187,7 +227,27 @@ public sealed record CloseDescriptors(int First) : Operation
 {
     public override string Describe() => $"let no descriptor from {First} on reach the program";
 
-    internal override void Encode(PlanEncoder encoder) => encoder.Call(SyscallNumbers.close_range, (ulong)First, uint.MaxValue, 4 /* CLOEXEC */);
+    internal override void Encode(PlanEncoder encoder) => encoder.Call(SyscallNumbers.close_range, (ulong)First, uint.MaxValue, 4 /* CLOSE_RANGE_CLOEXEC */);
+}
+
+/// <summary>Closes what was opened on the host, so that a container waiting for <c>start</c> holds nothing of it (close_range(2)).</summary>
+/// <param name="Kept">The one handle that is still needed.</param>
+/// <param name="First">Descriptors below are the program's.</param>
+public sealed record LetGoOfHost(HostHandle Kept, int First) : Operation
+{
+    public override string Describe() => "let go of everything of the host";
+
+    internal override void Encode(PlanEncoder encoder)
+    {
+        var from = (uint)First;
+        foreach (var kept in (ReadOnlySpan<int>)[Math.Min(Kept.Descriptor, encoder.Status), Math.Max(Kept.Descriptor, encoder.Status)])
+        {
+            if (kept > from)
+                encoder.Call(SyscallNumbers.close_range, from, (ulong)kept - 1);
+            from = Math.Max(from, (uint)kept + 1);
+        }
+        encoder.Call(SyscallNumbers.close_range, from, uint.MaxValue);
+    }
 }
 
 /// <summary>execve(2).</summary>
@@ -204,5 +264,5 @@ public sealed record Execute(IReadOnlyList<string> Arguments, IReadOnlyList<stri
     public override string Failure(int errno, string kernelWords) => $"exec {Arguments[0]}: {LinuxException.Describe(errno).ToLowerInvariant()}";
 
     internal override void Encode(PlanEncoder encoder) =>
-        encoder.AddTexts(PlanCode.Exec, Arguments.Count, Environment.Count, 0, 0, 0, Arguments, Environment);
+        encoder.AddTexts(PlanCode.Exec, Arguments.Count, Environment.Count, [], Arguments, Environment);
 }

@@ -52,6 +52,10 @@ internal static class Words
         return word.Length > 0 && recursive ? "r" + word : word;
     }
 
+    /// <summary>A propagation type that is set after another.</summary>
+    public static string Then(Propagation propagation, bool recursive) =>
+        propagation == Linux.Propagation.Unchanged ? "" : "then " + Propagation(propagation, recursive);
+
     public static string Namespace(Namespaces type) => type switch
     {
         Namespaces.Mount => "mount",

@@ -1,4 +1,4 @@
-// create and run.
+// create and run: a bundle becomes a container.
 
 using Conman.CommandLine;
 using Conman.Linux;
@@ -11,22 +11,23 @@ internal static class CreateCommand
 {
     public static int Create(OciContext context, Arguments arguments)
     {
-        using var creation = Creation.Begin(Request(context, arguments, awaitStart: true, null));
+        using var creation = Creation.Begin(LoadBundle(arguments), Request(context, arguments, awaitStart: true, null));
         creation.Commit();
         return 0;
     }
 
     public static int Run(OciContext context, Arguments arguments)
     {
+        var bundle = LoadBundle(arguments);
         var detach = arguments.Has("detach");
-        var terminal = !detach && arguments.Get("console-socket") is null && WantsTerminal(arguments);
+        var terminal = !detach && arguments.Get("console-socket") is null && bundle.Spec.Process is { Terminal: true };
         // In the foreground signals are caught before there is a container: one that comes early is passed on late, not lost.
         using var foreground = detach ? null : new Foreground(terminal);
-        using var creation = Creation.Begin(Request(context, arguments, awaitStart: false, foreground?.ConsoleSocket));
+        using var creation = Creation.Begin(bundle, Request(context, arguments, awaitStart: false, foreground?.ConsoleSocket));
 
         using (var container = Container.Open(context.Root, arguments.Words[0]))
         {
-            foreach (var warning in container.RunHooks("poststart", creation.Spec.Hooks?.Poststart, ContainerStatus.Running))
+            foreach (var warning in container.RunHooks("poststart", bundle.Spec.Hooks?.Poststart, ContainerStatus.Running))
                 context.Warn(warning);
         }
         if (foreground is null)
@@ -42,9 +43,8 @@ internal static class CreateCommand
 
     private static CreateRequest Request(OciContext context, Arguments arguments, bool awaitStart, FileDescriptor? receiver)
     {
-        var preserved = arguments.Number("preserve-fds", 0);
-        if (Environment.GetEnvironmentVariable("LISTEN_FDS") is { Length: > 0 } listen && int.TryParse(listen, out var sockets) && sockets > 0)
-            preserved += sockets;
+        var listening = ListeningDescriptors();
+        var preserved = listening + arguments.Number("preserve-fds", 0);
         for (var fd = 3; fd < 3 + preserved; fd++)
         {
             if (!Files.IsOpen(fd))
@@ -54,20 +54,22 @@ internal static class CreateCommand
         {
             Root = context.Root,
             Id = arguments.Words[0],
-            Bundle = Bundle(arguments),
             ConsoleSocket = arguments.Get("console-socket"),
             ConsoleReceiver = receiver,
             PidFile = arguments.Get("pid-file"),
             NoPivot = arguments.Has("no-pivot"),
             NoNewKeyring = arguments.Has("no-new-keyring"),
             PreservedDescriptors = preserved,
+            ListeningDescriptors = listening,
             AwaitStart = awaitStart,
             Warn = context.Warn,
         };
     }
 
-    public static string Bundle(Arguments arguments) =>
-        Path.TrimEndingDirectorySeparator(Path.GetFullPath(arguments.Get("bundle") is { Length: > 0 } path ? path : "."));
+    // sd_listen_fds(3): the variables count only if they are meant for this process.
+    private static int ListeningDescriptors() =>
+        int.TryParse(Environment.GetEnvironmentVariable("LISTEN_PID"), out var pid) && pid == Environment.ProcessId
+        && int.TryParse(Environment.GetEnvironmentVariable("LISTEN_FDS"), out var count) && count > 0 ? count : 0;
 
-    private static bool WantsTerminal(Arguments arguments) => Bundles.Parse(Bundles.ReadSpec(Bundle(arguments))).Process?.Terminal ?? false;
+    public static Bundle LoadBundle(Arguments arguments) => Bundle.Load(arguments.Get("bundle") is { Length: > 0 } path ? path : ".");
 }

@@ -35,19 +35,17 @@ internal static class DocumentCommands
 
     public static int Plan(Arguments arguments)
     {
-        var bundle = CreateCommand.Bundle(arguments);
-        var id = arguments.Words.Count > 0 ? arguments.Words[0] : Path.GetFileName(bundle);
-        var spec = Bundles.Parse(Bundles.ReadSpec(bundle));
-        var compiled = Bundles.Compile(spec, new CreateRequest
+        var bundle = CreateCommand.LoadBundle(arguments);
+        var id = arguments.Words.Count > 0 ? arguments.Words[0] : Path.GetFileName(bundle.Path);
+        var compiled = bundle.Compile(new CreateRequest
         {
             Root = "",
             Id = id,
-            Bundle = bundle,
             NoPivot = arguments.Has("no-pivot"),
             NoNewKeyring = arguments.Has("no-new-keyring"),
             AwaitStart = true,
         });
-        Output.Write(PlanText.Of(compiled, spec, id));
+        Output.Write(PlanText.Of(compiled, bundle.Spec, id));
         return 0;
     }
 }

@@ -1,4 +1,4 @@
-// exec.
+// exec: another process in a container that runs.
 
 using Conman.CommandLine;
 using Conman.Linux;

@@ -1,4 +1,4 @@
-// start, kill and delete.
+// start, kill, pause, resume and delete.
 
 using Conman.CommandLine;
 using Conman.Linux;
@@ -11,8 +11,7 @@ internal static class LifeCommands
 {
     public static int Start(OciContext context, Arguments arguments)
     {
-        using var container = Container.Open(context.Root, arguments.Words[0]);
-        container.Lock();
+        using var container = Container.OpenLocked(context.Root, arguments.Words[0]);
         container.Start();
         foreach (var warning in container.RunHooks("poststart", container.TryReadSpec()?.Hooks?.Poststart, ContainerStatus.Running))
             context.Warn(warning);
@@ -30,19 +29,23 @@ internal static class LifeCommands
         return 0;
     }
 
+    public static int Freeze(OciContext context, Arguments arguments, bool freeze)
+    {
+        using var container = Container.Open(context.Root, arguments.Words[0]);
+        container.Freeze(freeze);
+        return 0;
+    }
+
     public static int Delete(OciContext context, Arguments arguments)
     {
         var force = arguments.Has("force");
-        using var container = Container.TryOpen(context.Root, arguments.Words[0]);
+        // Whoever is creating it finishes first, or has been killed.
+        using var container = Container.TryOpenLocked(context.Root, arguments.Words[0]);
         if (container is null)
             return force ? 0 : throw new RuntimeException("container does not exist");
-        container.Lock(); // whoever is creating it finishes first, or has been killed
-        using var current = Container.TryOpen(context.Root, arguments.Words[0]);
-        if (current is null)
-            return 0;
-        if (!force && current.Status is not (ContainerStatus.Stopped or ContainerStatus.Created))
-            throw new RuntimeException($"cannot delete container {current.Id} that is not stopped: {Container.Name(current.Status)}");
-        foreach (var warning in current.Destroy())
+        if (!force && container.Status is not (ContainerStatus.Stopped or ContainerStatus.Created))
+            throw new RuntimeException($"cannot delete container {container.Id} that is not stopped: {Container.Name(container.Status)}");
+        foreach (var warning in container.Destroy())
             context.Warn(warning);
         return 0;
     }

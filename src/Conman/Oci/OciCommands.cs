@@ -6,7 +6,7 @@ namespace Conman.Oci;
 
 internal static class OciCommands
 {
-    public static readonly string[] Names = ["create", "delete", "exec", "features", "kill", "list", "plan", "run", "spec", "start", "state"];
+    public static readonly string[] Names = ["create", "delete", "exec", "features", "kill", "list", "pause", "plan", "ps", "resume", "run", "spec", "start", "state", "update"];
 
     public static IEnumerable<Command> All(OciContext context) => Names.Select(name => Find(name, context)!);
 
@@ -19,6 +19,11 @@ internal static class OciCommands
             a => CreateCommand.Run(context, a)),
         "start" => new("start", "ID", "Start a container that was created", [], a => LifeCommands.Start(context, a)),
         "kill" => new("kill", "ID [SIGNAL]", "Send a signal to a container's first process (default: SIGTERM)", [], a => LifeCommands.Kill(context, a)) { Count = (1, 2) },
+        "pause" => new("pause", "ID", "Stop every process of a container where it is", [], a => LifeCommands.Freeze(context, a, true)),
+        "resume" => new("resume", "ID", "Let a paused container go on", [], a => LifeCommands.Freeze(context, a, false)),
+        "update" => UpdateCommand.Declare(context),
+        "ps" => new("ps", "ID [PS-OPTION...]", "List a container's processes, by the host's pids",
+            [new("format", "table or json (default: table)", "FORMAT", 'f')], a => PsCommand.Run(context, a)) { Count = (1, int.MaxValue), StopAfter = 1 },
         "delete" => new("delete", "ID", "Remove a container and everything that was made for it",
             [new("force", "kill the container first if it runs; no error if there is none", Short: 'f')], a => LifeCommands.Delete(context, a)),
         "state" => new("state", "ID", "Print the state of a container as JSON", [], a => StateCommands.State(context, a)),

@@ -1,4 +1,4 @@
-// state and list.
+// state and list: what is known of one container, and of all.
 
 using System.Text;
 using System.Text.Json;
@@ -46,13 +46,22 @@ internal static class StateCommands
         using var buffer = new MemoryStream();
         using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
         {
-            json.WriteStartArray();
+            var any = false;
             foreach (var container in Container.All(context.Root))
             {
                 using (container)
+                {
+                    if (!any)
+                        json.WriteStartArray();
+                    any = true;
                     Write(json, container, withOwner: true);
+                }
             }
-            json.WriteEndArray();
+            // What Go makes of an empty list, and runc prints.
+            if (any)
+                json.WriteEndArray();
+            else
+                json.WriteNullValue();
         }
         Output.Write(buffer.GetBuffer().AsSpan(0, (int)buffer.Length));
         Output.Write("\n");

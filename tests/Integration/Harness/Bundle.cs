@@ -92,7 +92,7 @@ public sealed class Bundle : IDisposable
     {
         foreach (string set in (string[])["bounding", "effective", "permitted"])
             Set("process/capabilities/" + set, Strings(names));
-        return Set("process/capabilities/ambient", new JsonArray());
+        return this;
     }
 
     public Bundle Writable() => Set("root/readonly", false);
@@ -205,8 +205,7 @@ public sealed class Bundle : IDisposable
                 "capabilities": {
                   "bounding": [ "CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE" ],
                   "effective": [ "CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE" ],
-                  "permitted": [ "CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE" ],
-                  "ambient": [ "CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE" ]
+                  "permitted": [ "CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE" ]
                 },
                 "rlimits": [ { "type": "RLIMIT_NOFILE", "hard": 1024, "soft": 1024 } ],
                 "noNewPrivileges": true

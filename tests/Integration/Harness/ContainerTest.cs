@@ -53,6 +53,14 @@ public abstract class ContainerTest : IDisposable
     /// <summary>The host is as it was before the test. To be asked before the test ends when a command has failed.</summary>
     protected void AssertNothingLeft()
     {
+        string[] left = FindLeftovers();
+        if (left.Length > 0)
+            Assert.Fail("left behind:\n" + string.Join('\n', left));
+    }
+
+    /// <summary>What is left on the host, one sentence for each thing.</summary>
+    protected string[] FindLeftovers()
+    {
         string[] ids = [.. _bundles.Select(b => b.Id)];
         string[] left = [];
         // A killed process takes a moment to be gone.
@@ -62,8 +70,15 @@ public abstract class ContainerTest : IDisposable
             left = [.. _before.Of(ids, Runtime.Root)];
         }
         while (left.Length > 0 && Environment.TickCount64 - start < 3000);
-        if (left.Length > 0)
-            Assert.Fail("left behind:\n" + string.Join('\n', left));
+        return left;
+    }
+
+    /// <summary>Takes away by force what <see cref="FindLeftovers"/> found, for a test that goes on.</summary>
+    protected void RemoveLeftovers()
+    {
+        _before.Remove([.. _bundles.Select(b => b.Id)]);
+        if (Directory.Exists(Runtime.Root))
+            Directory.Delete(Runtime.Root, recursive: true);
     }
 
     public void Dispose()

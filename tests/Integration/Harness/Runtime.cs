@@ -69,7 +69,11 @@ public sealed class Runtime : IDisposable
     /// <summary>Starts a command with nothing put in front of its arguments.</summary>
     public Result StartBare(Options options, params string[] arguments) => StartProgram(Binary, options, arguments);
 
-    private Result StartProgram(string program, Options options, params string[] arguments)
+    /// <summary>The words of a command of the runtime, for another program to run.</summary>
+    public string[] CommandLine(params string[] arguments) => [Binary, "--root", Root, .. arguments];
+
+    /// <summary>Starts another program as <see cref="Start"/> starts the runtime.</summary>
+    public Result StartProgram(string program, Options options, params string[] arguments)
     {
         string name = $"{_files}/{++_count}";
         string input = "/dev/null";
@@ -154,7 +158,7 @@ public sealed class Runtime : IDisposable
         return link;
     }
 
-    private static string RepositoryRoot()
+    internal static string RepositoryRoot()
     {
         for (string? folder = AppContext.BaseDirectory; folder is not null; folder = Path.GetDirectoryName(folder))
         {
@@ -202,9 +206,11 @@ public sealed class Result
 
     public string[] Lines => Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
 
-    public Result Wait()
+    public Result Wait() => Wait(Tests.Wait.Deadline);
+
+    public Result Wait(TimeSpan deadline)
     {
-        if (!_process.WaitForExit(Tests.Wait.Deadline))
+        if (!_process.WaitForExit(deadline))
         {
             _process.Kill();
             Assert.Fail($"{_command} does not end{Streams()}");

@@ -2,41 +2,34 @@
 
 using System.Text;
 using Conman.Linux;
-using Conman.Oci;
 using Conman.Oci.RuntimeSpec;
 using Conman.Runtime.Compiling;
 
 namespace Conman.Runtime.Containers;
 
-/// <summary>Reading bundles, and gathering what the compiler must know beside them.</summary>
-public static class Bundles
+/// <summary>A bundle that has been read.</summary>
+/// <param name="Path">Its folder, absolute.</param>
+/// <param name="Json">config.json as it is.</param>
+/// <param name="Spec">config.json as it is understood.</param>
+public sealed record Bundle(string Path, byte[] Json, Spec Spec)
 {
-    /// <summary>config.json's bytes.</summary>
-    public static byte[] ReadSpec(string bundle)
+    /// <summary>Reads and parses a folder's config.json.</summary>
+    /// <exception cref="RuntimeException">It is not there, or makes no sense.</exception>
+    public static Bundle Load(string folder)
     {
-        using var file = Files.TryOpen(bundle + "/config.json", OpenFlags.ReadOnly, out var errno);
+        folder = System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(folder));
+        var path = folder + "/config.json";
+        using var file = Files.TryOpen(path, OpenFlags.ReadOnly, out var errno);
         if (file is null)
         {
             throw new RuntimeException(errno == Errno.ENOENT
-                ? $"JSON specification file config.json not found in bundle {bundle}"
-                : $"cannot open {bundle}/config.json: {LinuxException.Describe(errno)}");
+                ? $"JSON specification file config.json not found in bundle {folder}"
+                : $"cannot open {path}: {LinuxException.Describe(errno)}");
         }
+        var json = Files.ReadAll(file, path);
         try
         {
-            return Files.ReadAll(file, $"{bundle}/config.json");
-        }
-        catch (LinuxException e)
-        {
-            throw new RuntimeException(e.Message, e);
-        }
-    }
-
-    /// <summary>Parses config.json.</summary>
-    public static Spec Parse(ReadOnlySpan<byte> json)
-    {
-        try
-        {
-            return Spec.Parse(json);
+            return new Bundle(folder, json, Spec.Parse(json));
         }
         catch (FormatException e)
         {
@@ -44,21 +37,23 @@ public static class Bundles
         }
     }
 
-    /// <summary>Compiles a bundle for a request.</summary>
-    public static CompiledSpec Compile(Spec spec, CreateRequest request) => PlanCompiler.Compile(spec, Facts(spec, request.Bundle), new CompileOptions
+    /// <summary>Compiles the spec for a request.</summary>
+    public CompiledSpec Compile(CreateRequest request) => PlanCompiler.Compile(Spec, Facts(), new CompileOptions
     {
         Id = request.Id,
-        Bundle = request.Bundle,
+        Bundle = Path,
         NoPivot = request.NoPivot,
         NoNewKeyring = request.NoNewKeyring,
         PreservedDescriptors = request.PreservedDescriptors,
+        ListeningDescriptors = request.ListeningDescriptors,
         AwaitStart = request.AwaitStart,
     });
 
-    private static HostFacts Facts(Spec spec, string bundle) => new()
+    private HostFacts Facts() => new()
     {
         Capabilities = HostCapabilities(),
-        Home = NeedsHome(spec.Process) ? HomeOf(spec, bundle) : null,
+        Home = NeedsHome(Spec.Process) ? Home() : null,
+        MountOfRoot = Spec.Linux?.RootfsPropagation is "shared" or "rshared" ? Files.MountPointOf(Full(Spec.Root?.Path ?? "")) : "/",
     };
 
     /// <summary>The capabilities that this kernel has.</summary>
@@ -74,20 +69,22 @@ public static class Bundles
     private static bool NeedsHome(Process? process) =>
         process?.Env?.Exists(v => v.StartsWith("HOME=", StringComparison.Ordinal)) is not true;
 
+    private string Full(string path) => System.IO.Path.GetFullPath(path, Path);
+
     // /etc/passwd as the container will see it: of a bind mount over it if there is one, else of the root file system.
-    private static string? HomeOf(Spec spec, string bundle)
+    private string? Home()
     {
-        var (folder, path) = (Path.GetFullPath(spec.Root?.Path ?? "rootfs", bundle), "/etc/passwd");
-        foreach (var mount in spec.Mounts ?? [])
+        var (folder, path) = (Full(Spec.Root?.Path ?? "rootfs"), "/etc/passwd");
+        foreach (var mount in Spec.Mounts ?? [])
         {
-            var destination = Path.TrimEndingDirectorySeparator(mount.Destination ?? "");
+            var destination = System.IO.Path.TrimEndingDirectorySeparator(mount.Destination ?? "");
             if (destination == "/etc/passwd" && mount.Source is not null)
-                (folder, path) = (Path.GetDirectoryName(Path.GetFullPath(mount.Source, bundle))!, Path.GetFileName(mount.Source));
+                (folder, path) = (System.IO.Path.GetDirectoryName(Full(mount.Source))!, System.IO.Path.GetFileName(mount.Source));
             else if (destination == "/etc" && mount.Source is not null)
-                (folder, path) = (Path.GetFullPath(mount.Source, bundle), "passwd");
+                (folder, path) = (Full(mount.Source), "passwd");
         }
         using var root = Files.TryOpen(folder, OpenFlags.Path | Files.Directory, out _);
-        return root is null ? null : UserDatabase.HomeOf(root, path, spec.Process?.User?.Uid ?? 0);
+        return root is null ? null : UserDatabase.HomeOf(root, path, Spec.Process?.User?.Uid ?? 0);
     }
 }
 

@@ -1,0 +1,58 @@
+// ps: a container's processes, as JSON or by the host's ps(1).
+
+using System.Text;
+using Conman.CommandLine;
+using Conman.Linux;
+using Conman.Runtime;
+using Conman.Runtime.Containers;
+
+namespace Conman.Oci;
+
+internal static class PsCommand
+{
+    public static int Run(OciContext context, Arguments arguments)
+    {
+        using var container = Container.Open(context.Root, arguments.Words[0]);
+        var format = arguments.Get("format") ?? "table";
+        var pids = container.AllProcesses();
+        if (format == "json")
+            Output.Write($"[{string.Join(',', pids)}]\n");
+        else if (format == "table")
+            Table(pids, arguments.Words.Count > 1 ? arguments.Words[1..] : ["-ef"]);
+        else
+            throw new UsageException($"invalid format option: {format} is neither table nor json");
+        return 0;
+    }
+
+    // The caller's options decide the columns: of what ps(1) prints, the header stays, and the lines of these processes.
+    private static void Table(List<int> pids, List<string> options)
+    {
+        var lines = AskPs(options).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        var column = lines.Length == 0 ? -1 : Array.IndexOf(lines[0].Split(' ', StringSplitOptions.RemoveEmptyEntries), "PID");
+        if (column < 0)
+            throw new RuntimeException("couldn't find PID field in ps output");
+        var text = new StringBuilder(lines[0]).Append('\n');
+        foreach (var line in lines.AsSpan(1))
+        {
+            var fields = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+            if (fields.Length > column && int.TryParse(fields[column], out var pid) && pids.Contains(pid))
+                text.Append(line).Append('\n');
+        }
+        Output.Write(text.ToString());
+    }
+
+    private static string AskPs(List<string> options)
+    {
+        var ps = Files.TryOpen("/bin/ps", OpenFlags.Path, out _) ?? Files.TryOpen("/usr/bin/ps", OpenFlags.Path, out var errno)
+            ?? throw new RuntimeException($"cannot list processes: /usr/bin/ps: {LinuxException.Describe(errno)}");
+        using var output = Files.Memory("ps");
+        using (ps)
+        {
+            using var process = Processes.Spawn(ps, ["ps", .. options], ["PATH=/usr/bin:/bin", "COLUMNS=4096"], new SpawnOptions { StandardStreams = (-1, output.Number, -1) });
+            if (process.Wait() is not { Status: 0, Signal: 0 })
+                throw new RuntimeException($"cannot list processes: ps {string.Join(' ', options)} failed");
+        }
+        Files.Rewind(output);
+        return Encoding.UTF8.GetString(Files.ReadAll(output, "the output of ps"));
+    }
+}

@@ -1,0 +1,51 @@
+// The sources: what a reader finds at the top of each, and how much C there is to read.
+
+namespace Conman.Architecture.Tests;
+
+public class SourceTests
+{
+    private const int MostLinesOfC = 1200, MostBytesOfHelper = 64 << 10;
+
+    public static TheoryData<string> Sources(string folder, string pattern)
+    {
+        var files = new TheoryData<string>();
+        foreach (var file in Directory.GetFiles(Path.Combine(Repository.Root, folder), pattern, SearchOption.AllDirectories).Order(StringComparer.Ordinal))
+        {
+            if (!file.Contains("/obj/") && !file.Contains("/bin/"))
+                files.Add(Path.GetRelativePath(Repository.Root, file));
+        }
+        return files;
+    }
+
+    [Theory]
+    [MemberData(nameof(Sources), "src", "*.cs")]
+    [MemberData(nameof(Sources), "tests", "*.cs")]
+    public void A_file_begins_by_saying_what_it_is_for(string file)
+    {
+        var line = File.ReadLines(Path.Combine(Repository.Root, file)).First();
+        Assert.StartsWith("// ", line);
+        Assert.True(line.Length > 20 && line.Contains(' '), $"{file}: \"{line}\" says too little");
+    }
+
+    [Theory]
+    [MemberData(nameof(Sources), "native", "*.c")]
+    [MemberData(nameof(Sources), "native", "*.h")]
+    [MemberData(nameof(Sources), "native", "*.S")]
+    public void A_C_file_begins_by_saying_what_it_is_for(string file) =>
+        Assert.StartsWith("/*", File.ReadAllText(Path.Combine(Repository.Root, file)));
+
+    [Fact]
+    public void All_of_the_C_can_be_read_in_one_sitting()
+    {
+        var lines = Directory.GetFiles(Path.Combine(Repository.Root, "native")).Where(f => f.EndsWith(".c") || f.EndsWith(".h") || f.EndsWith(".S")).Sum(f => File.ReadLines(f).Count());
+        Assert.InRange(lines, 1, MostLinesOfC);
+    }
+
+    [SkippableFact]
+    public void The_helper_is_small()
+    {
+        var helper = new FileInfo(Path.Combine(Repository.Root, "out/native/conman-init"));
+        Skip.IfNot(helper.Exists, "out/native/conman-init is not built");
+        Assert.InRange(helper.Length, 1, MostBytesOfHelper);
+    }
+}

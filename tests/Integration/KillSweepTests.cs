@@ -1,0 +1,293 @@
+// E1 of the threats: SIGKILL at every system call of every command; one `delete --force ID` later nothing is left. `make test` tries a
+// sample of the calls, the same ones each time; with CONMAN_SOAK=1 (`make soak`) all of them. docs/crash-safety.md has the rules.
+using System.Globalization;
+using System.Text.Json.Nodes;
+using Xunit.Abstractions;
+
+namespace Conman.Integration.Tests;
+
+public class KillSweepTests(ITestOutputHelper output) : ContainerTest
+{
+    private static readonly bool Soak = Environment.GetEnvironmentVariable("CONMAN_SOAK") == "1";
+
+    // Calls after which the world is another: a sample has each of them, and of the rest some.
+    private static readonly HashSet<string> Turning =
+    [
+        "mkdirat", "symlinkat", "renameat", "unlinkat", "clone3", "bind", "sendto", "pidfd_send_signal", "flock",
+        "execveat", "execve", "fork", "move_mount", "pivot_root", "setns", "unshare", "accept4",
+    ];
+
+    public enum Scenario
+    {
+        Create,
+        CreateInUserNamespace,
+        CreateWithHooksAndTerminal,
+        Run,
+        Start,
+        Exec,
+        Kill,
+        Pause,
+        Update,
+        Delete,
+    }
+
+    /// <summary>Scenario, whose death (killat.c), and how many calls a sample has.</summary>
+    public static TheoryData<Scenario, string, int> Sweeps
+    {
+        get
+        {
+            var all = new TheoryData<Scenario, string, int>();
+            foreach (Scenario scenario in Enum.GetValues<Scenario>())
+            {
+                bool first = scenario == Scenario.Create;
+                all.Add(scenario, "own", first ? 24 : 8);
+                if (scenario is Scenario.Start or Scenario.Kill or Scenario.Pause or Scenario.Update or Scenario.Delete)
+                    continue; // these start nothing
+                all.Add(scenario, "parent", first ? 12 : 4);
+                all.Add(scenario, "child", first ? 12 : 4);
+            }
+            return all;
+        }
+    }
+
+    [SkippableTheory]
+    [MemberData(nameof(Sweeps))]
+    public void E1_a_kill_at_any_call_leaves_nothing_that_delete_cannot_clean(Scenario scenario, string who, int sample)
+    {
+        Skip.If(Runtime.IsRunc && !Soak, "runc leaves cgroups behind");
+        Prepare(scenario);
+        Sweep(scenario.ToString(), who, Soak ? 0 : sample, where => Attempt(scenario, who, where));
+    }
+
+    // sample 0: all
+    private void Sweep(string name, string who, int sample, Func<string, KillAt> attempt)
+    {
+        var failures = new List<string>();
+        string[] mounts = [.. Leftovers.Mounts()];
+        int points = 0;
+        IEnumerable<string> all = Enumerable.Range(1, int.MaxValue).Select(n => n.ToString(CultureInfo.InvariantCulture));
+        foreach (string where in sample == 0 ? all : Sample(name, who, sample, attempt))
+        {
+            KillAt kill = attempt(where);
+            List<string> faults = [.. kill.Faults, .. Left(mounts)];
+            // Where nobody was killed the command has ended before that call: as it should, or the sweep has missed what comes after it.
+            if (kill is { Killed: null, Code: 0, ToolCode: 0, Errors: [] } && faults.Count == 0)
+            {
+                if (sample == 0)
+                    break;
+                continue;
+            }
+            if (kill.Killed is null)
+                faults.Add("it fails undisturbed");
+            if (kill.ToolCode != 0)
+                faults.Add($"killat failed ({kill.ToolCode})");
+            // Who lives on says in one line what has happened to it.
+            int errors = kill.Errors.Count(line => !line.Contains("level=warning", StringComparison.Ordinal));
+            if (errors > (name == "CreateThenStart" ? 2 : 1) || (kill.Code is not (0 or 137) && errors == 0))
+                faults.Add($"exit code {kill.Code} with {errors} errors");
+            points++;
+            if (faults.Count == 0)
+                continue;
+            failures.Add($"{where}: {kill.Killed}\n    {string.Join("\n    ", faults.Concat(kill.Errors))}");
+            RemoveLeftovers();
+            if (kill.Killed is null)
+                break; // it does not even work undisturbed
+        }
+        Tell($"| {name} | {who} | {points} | {failures.Count} |");
+        Assert.True(failures.Count == 0, $"{failures.Count} of {points} kill points:\n{string.Join('\n', failures.Take(20))}");
+    }
+
+    // killat knows the processes, so one look at each other place is enough; the whole host is searched at the end of the test.
+    private IEnumerable<string> Left(string[] mounts)
+    {
+        if (Directory.Exists(Bundle.Cgroup))
+            yield return "cgroup: " + Bundle.Cgroup;
+        if (Directory.Exists(Runtime.Root))
+        {
+            foreach (string path in Directory.EnumerateFileSystemEntries(Runtime.Root))
+                yield return "state: " + path;
+        }
+        foreach (string mount in Leftovers.Mounts().Except(mounts))
+            yield return "mount: " + mount;
+    }
+
+    /// <summary>What a create can have left when it was killed, made by hand: each state, whatever the sample of the sweep holds.</summary>
+    [SkippableTheory]
+    [InlineData("")] // killed between the mkdir of its folder and the first file in it
+    [InlineData("cgroup")] // between the link to the cgroup and the mkdir of the cgroup
+    [InlineData("cgroup", "made", ".config.json.new")]
+    [InlineData("cgroup", "made", "config.json", "start", ".state.json.new")] // between clone3 and the record; its process has ended by itself
+    [InlineData("start")]
+    [InlineData(".state.json.new", "config.json")]
+    public void E1_a_half_made_container_can_be_deleted(params string[] made)
+    {
+        Skip.If(Runtime.IsRunc, "these are conman's files");
+        string folder = $"{Runtime.Root}/{Bundle.Id}";
+        foreach (string force in (string[])["--force", ""])
+        {
+            Directory.CreateDirectory(folder);
+            foreach (string name in made)
+            {
+                if (name == "cgroup")
+                    File.CreateSymbolicLink(folder + "/cgroup", Bundle.Cgroup);
+                else if (name == "made")
+                    Directory.CreateDirectory(Bundle.Cgroup);
+                else if (name.Length > 0)
+                    File.WriteAllText($"{folder}/{name}", "{");
+            }
+            Assert.Equal("stopped", Runtime.Status(Bundle.Id));
+            Runtime.Run([.. ((string[])["delete", force, Bundle.Id]).Where(word => word.Length > 0)]).Succeeded();
+            AssertNothingLeft();
+        }
+    }
+
+    [SkippableFact]
+    public void E1_delete_by_force_needs_no_state_folder() =>
+        Runtime.Run("delete", "--force", Bundle.Id).Succeeded();
+
+    [SkippableTheory]
+    [InlineData("createRuntime")]
+    [InlineData("createContainer")]
+    public void E1_a_hook_that_runs_dies_with_its_killed_runtime(string kind)
+    {
+        Skip.If(Runtime.IsRunc, "runc lets it run");
+        Bundle.Add("hooks/" + kind, Hook("/bin/sleep", "1000"));
+        Prepare(Scenario.Create);
+        // The hook's own call is what tells that it runs.
+        KillAt kill = Attempt(Scenario.Create, "parent", "clock_nanosleep:1");
+        Assert.NotNull(kill.Killed);
+        Assert.Equal(137, kill.Code);
+        Assert.Empty(kill.Faults);
+        AssertNothingLeft();
+    }
+
+    [SkippableFact]
+    public void E1_a_killed_create_leaves_no_temporary_pid_file()
+    {
+        Skip.If(Runtime.IsRunc, "runc leaves it");
+        Prepare(Scenario.Create);
+        string folder = Bundle.Subfolder("pids");
+        string[] create = Runtime.CommandLine("create", "--bundle", Bundle.Folder, "--pid-file", folder + "/pid", Bundle.Id);
+        // From the record (the second rename) on: what makes the pid file, and whatever comes until init goes on (the first send).
+        string[] calls = KillAt.Run(Runtime, "own", "list", [], create, [Delete]).Lines;
+        int begin = Array.LastIndexOf(calls, "renameat"), end = Array.LastIndexOf(calls, "sendto");
+        Assert.InRange(begin, 0, end);
+        for (int n = begin - 10; n <= end + 4; n++)
+        {
+            File.Delete(folder + "/pid");
+            KillAt kill = KillAt.Run(Runtime, "own", n.ToString(CultureInfo.InvariantCulture), [], create, [Delete]);
+            Assert.Empty(kill.Faults);
+            string[] files = [.. Directory.EnumerateFiles(folder).Select(Path.GetFileName)!];
+            Assert.True(files is [] or ["pid"], $"{kill.Killed}: {string.Join(' ', files)}");
+            Assert.True(files is [] || File.ReadAllText(folder + "/pid").Length > 0, $"{kill.Killed}: an empty pid file");
+        }
+    }
+
+    /// <summary>Init waits for start, is told to go on, executes: each of the three processes is killed at each of its calls.</summary>
+    [SkippableFact]
+    public void E1_a_kill_between_create_and_the_program_leaves_nothing()
+    {
+        Skip.If(Runtime.IsRunc, "runc leaves cgroups behind");
+        Bundle.Args("true");
+        string[] both = ["/bin/sh", "-c", "\"$0\" --root \"$1\" create --bundle \"$2\" \"$3\"; \"$0\" --root \"$1\" start \"$3\"",
+            Delete[0], Runtime.Root, Bundle.Save().Folder, Bundle.Id];
+        Sweep("CreateThenStart", "child", Soak ? 0 : 16, where => KillAt.Run(Runtime, "child", where, [], both, [Delete]));
+    }
+
+    [SkippableFact]
+    public void The_tool_of_the_sweep_sees_a_process_that_is_left()
+    {
+        KillAt kill = KillAt.Run(Runtime, "own", "wait4:1", [], ["/bin/sh", "-c", "setsid sleep 1000 & wait"], []);
+        Assert.Contains("at wait4(", kill.Killed);
+        Assert.Equal(137, kill.Code);
+        Assert.Contains(" sleep ", Assert.Single(kill.Faults));
+        kill = KillAt.Run(Runtime, "own", "1000000", [["/bin/false"]], ["/bin/true"], [["/bin/false"]]);
+        Assert.Null(kill.Killed);
+        Assert.Equal(["setup exit 1", "cleanup exit 1"], kill.Faults);
+    }
+
+    // Not every host can limit something.
+    private static string[] Limit =>
+        File.ReadAllText(Leftovers.CgroupRoot + "/cgroup.controllers").Split(' ', '\n').Contains("pids") ? ["--pids-limit", "100"] : [];
+
+    private string[] Delete => Runtime.CommandLine("delete", "--force", Bundle.Id);
+
+    private void Prepare(Scenario scenario)
+    {
+        Bundle.Args("sleep", "1000").Set("process/capabilities/ambient", new JsonArray()); // else each command warns that there can be none
+        switch (scenario)
+        {
+            case Scenario.CreateInUserNamespace:
+                Bundle.UserNamespace();
+                break;
+            case Scenario.CreateWithHooksAndTerminal:
+                Bundle.Set("process/terminal", true);
+                foreach (string kind in (string[])["prestart", "createRuntime", "createContainer", "poststop"])
+                    Bundle.Add("hooks/" + kind, Hook("/bin/true"));
+                break;
+            case Scenario.Run:
+                Bundle.Args("true");
+                break;
+        }
+        Bundle.Save();
+    }
+
+    private KillAt Attempt(Scenario scenario, string who, string where)
+    {
+        string[] create = Runtime.CommandLine("create", "--bundle", Bundle.Folder, Bundle.Id);
+        string[] runDetached = Runtime.CommandLine("run", "--detach", "--bundle", Bundle.Folder, Bundle.Id);
+        using ConsoleSocket? console = scenario == Scenario.CreateWithHooksAndTerminal ? NewConsole() : null;
+        (string[][] setup, string[] command) = scenario switch
+        {
+            Scenario.CreateWithHooksAndTerminal => ([], Runtime.CommandLine("create", "--bundle", Bundle.Folder, "--console-socket", console!.Path, Bundle.Id)),
+            Scenario.Run => ([], Runtime.CommandLine("run", "--bundle", Bundle.Folder, Bundle.Id)),
+            Scenario.Start => ([create], Runtime.CommandLine("start", Bundle.Id)),
+            Scenario.Exec => ([runDetached], Runtime.CommandLine("exec", Bundle.Id, "true")),
+            Scenario.Kill => ([runDetached], Runtime.CommandLine("kill", Bundle.Id, "KILL")),
+            Scenario.Pause => ([runDetached], Runtime.CommandLine("pause", Bundle.Id)),
+            Scenario.Update => ([runDetached], Runtime.CommandLine(["update", .. Limit, Bundle.Id])),
+            Scenario.Delete => ([runDetached], Delete),
+            _ => (Array.Empty<string[]>(), create),
+        };
+        return KillAt.Run(Runtime, who, where, setup, command, [Delete]);
+    }
+
+    private ConsoleSocket NewConsole()
+    {
+        string path = Bundle.Folder + "/console";
+        File.Delete(path);
+        return new ConsoleSocket(path);
+    }
+
+    // Where the calls are that matter is seen by one run without a kill.
+    private static IEnumerable<string> Sample(string name, string who, int size, Func<string, KillAt> attempt)
+    {
+        KillAt listed = attempt("list");
+        Assert.Empty(listed.Faults);
+        string[] calls = [.. listed.Lines.TakeWhile(line => !line.StartsWith("not killed", StringComparison.Ordinal))];
+        var seen = new Dictionary<string, int>();
+        var turning = new List<string>();
+        foreach (string call in calls)
+        {
+            int count = seen[call] = seen.GetValueOrDefault(call) + 1;
+            if (Turning.Contains(call))
+                turning.Add($"{call}:{count}");
+        }
+        // A different offset in each sweep, so that together they see more.
+        int half = size / 2, offset = name.Length + who.Length;
+        IEnumerable<string> spread = Enumerable.Range(0, size - half)
+            .Select(i => Math.Clamp(calls.Length * i / (size - half) + offset, 1, Math.Max(1, calls.Length)).ToString(CultureInfo.InvariantCulture));
+        IEnumerable<string> chosen = turning.Count <= half ? turning : Enumerable.Range(0, half).Select(i => turning[i * turning.Count / half]);
+        return calls.Length == 0 ? [] : chosen.Concat(spread).Distinct();
+    }
+
+    private static JsonObject Hook(params string[] args) => new() { ["path"] = args[0], ["args"] = Bundle.Strings(args) };
+
+    // A row of the table in docs/crash-safety.md.
+    private void Tell(string row)
+    {
+        output.WriteLine(row);
+        if (Soak)
+            File.AppendAllText(Runtime.RepositoryRoot() + "/out/kill-sweep/table.md", row + "\n");
+    }
+}

@@ -1,0 +1,22 @@
+// errno in words: the C library's.
+
+using System.Runtime.InteropServices;
+
+namespace Conman.Linux.Tests;
+
+public unsafe partial class LinuxExceptionTests
+{
+    [Fact]
+    public void Every_errno_has_the_words_of_the_C_library()
+    {
+        for (var errno = 1; errno <= 133; errno++)
+        {
+            var words = Marshal.PtrToStringUTF8((nint)strerror(errno))!;
+            Assert.Equal(words, LinuxException.Describe(errno));
+            Assert.Equal($"cannot do it: {words}", new LinuxException(errno, "do it").Message);
+        }
+    }
+
+    [LibraryImport("libc")]
+    private static partial byte* strerror(int errno);
+}

@@ -1,0 +1,88 @@
+// Each rule that a spec can break, and the sentence that says so.
+
+using Conman.Oci.RuntimeSpec;
+
+namespace Conman.Runtime.Tests.Compiling;
+
+public class SpecValidatorTests
+{
+    private static readonly Dictionary<string, Action<Spec>> Rules = new()
+    {
+        ["ociVersion: unsupported version 2.0.0: conman reads 1.x"] = s => s.OciVersion = "2.0.0",
+        ["ociVersion: unsupported version \"\": conman reads 1.x"] = s => s.OciVersion = null,
+        ["root.path: the root file system must be given"] = s => s.Root = null,
+        ["root.path: a NUL character in \"a\\\\0b\""] = s => s.Root!.Path = "a\0b",
+        ["process: must be given"] = s => s.Process = null,
+        ["linux: must be given"] = s => s.Linux = null,
+        ["process.args: args must not be empty"] = s => s.Process!.Args = [],
+        ["process.cwd: Cwd must be an absolute path, not work"] = s => s.Process!.Cwd = "work",
+        ["process.cwd: Cwd must be an absolute path, not \"\""] = s => s.Process!.Cwd = null,
+        ["process.cwd: a NUL character in \"/a\\\\0\""] = s => s.Process!.Cwd = "/a\0",
+        ["process.args: a NUL character in \"a\\\\0b\""] = s => s.Process!.Args = ["x", "a\0b"],
+        ["process.env: a NUL character in \"A=\\\\0\""] = s => s.Process!.Env = ["A=\0"],
+        ["process.user: 4294967295 is no user or group id"] = s => s.Process!.User!.Gid = uint.MaxValue,
+        ["process.rlimits: RLIMIT_CORE is given twice"] = s => s.Process!.Rlimits = [new Rlimit { Type = "RLIMIT_CORE" }, new Rlimit { Type = "RLIMIT_CORE" }],
+        ["process.rlimits: RLIMIT_CORE: the soft limit 2 is above the hard one, 1"] = s => s.Process!.Rlimits = [new Rlimit { Type = "RLIMIT_CORE", Soft = 2, Hard = 1 }],
+        ["process.rlimits: unknown limit RLIMIT_LUCK"] = s => s.Process!.Rlimits = [new Rlimit { Type = "RLIMIT_LUCK" }],
+        ["process.scheduler.policy: unknown name \"\""] = s => s.Process!.Scheduler = new Scheduler(),
+        ["process.ioPriority.class: unknown name \"\""] = s => s.Process!.IoPriority = new IoPriority(),
+        ["process.apparmorProfile: apparmor is not supported yet"] = s => s.Process!.ApparmorProfile = "x",
+        ["process.selinuxLabel: selinux is not supported yet"] = s => s.Process!.SelinuxLabel = "x",
+        ["linux.namespaces[6].type: unknown namespace disk"] = s => s.Linux!.Namespaces!.Add(new Namespace { Type = "disk" }),
+        ["linux.namespaces[6].type: unknown namespace \"\""] = s => s.Linux!.Namespaces!.Add(new Namespace()),
+        ["linux.namespaces[6]: pid is given twice"] = s => s.Linux!.Namespaces!.Add(new Namespace { Type = "pid" }),
+        ["linux.namespaces[0].path: ns/pid is not absolute"] = s => s.Linux!.Namespaces![0].Path = "ns/pid",
+        ["linux.namespaces: a NUL character in \"/a\\\\0\""] = s => s.Linux!.Namespaces![0].Path = "/a\0",
+        ["linux.namespaces: a mount namespace is required"] = s => s.Linux!.Namespaces!.RemoveAll(n => n.Type == "mount"),
+        ["unable to set hostname without a private UTS namespace"] = s => s.Linux!.Namespaces!.RemoveAll(n => n.Type == "uts"),
+        ["unable to set domainname without a private UTS namespace"] = s => (s.Hostname, s.Domainname, _) = ("", "x", s.Linux!.Namespaces!.RemoveAll(n => n.Type == "uts")),
+        ["linux.uidMappings: User namespace mappings specified, but USER namespace isn't enabled in the config"] = s => s.Linux!.UidMappings = [new IdMapping { Size = 1 }],
+        ["linux.uidMappings: User namespaces enabled, but no uid mappings found"] = s => s.Linux!.Namespaces!.Add(new Namespace { Type = "user" }),
+        ["linux.gidMappings: User namespaces enabled, but no gid mappings found"] = s => (s.Linux!.UidMappings, s.Linux.Namespaces) = ([new IdMapping { Size = 1 }], [.. s.Linux.Namespaces!, new Namespace { Type = "user" }]),
+        ["linux.timeOffsets: time namespace offsets need a time namespace"] = s => s.Linux!.TimeOffsets = new() { ["monotonic"] = new TimeOffset() },
+        ["linux.rootfsPropagation: unknown value sideways"] = s => s.Linux!.RootfsPropagation = "sideways",
+        ["linux.sysctl: kernel.hostname is not allowed: use hostname"] = s => s.Linux!.Sysctl = new() { ["kernel.hostname"] = "x" },
+        ["linux.sysctl: net..x is no name of a sysctl"] = s => s.Linux!.Sysctl = new() { ["net..x"] = "x" },
+        ["linux.sysctl: net/../kernel/core_pattern is no name of a sysctl"] = s => s.Linux!.Sysctl = new() { ["net/../kernel/core_pattern"] = "x" },
+        ["linux.sysctl: /net/core is no name of a sysctl"] = s => s.Linux!.Sysctl = new() { ["/net/core"] = "x" },
+        ["linux.sysctl: a NUL character in \"net.x\\\\0\""] = s => s.Linux!.Sysctl = new() { ["net.x"] = "\0" },
+        ["sysctl kernel.core_pattern is not in a separate kernel namespace"] = s => s.Linux!.Sysctl = new() { ["kernel.core_pattern"] = "|/x" },
+        ["sysctl vm.swappiness is not in a separate kernel namespace"] = s => s.Linux!.Sysctl = new() { ["vm.swappiness"] = "0" },
+        ["sysctl net.core.somaxconn is not allowed in the hosts network namespace"] = s => (s.Linux!.Sysctl, _) = (new() { ["net.core.somaxconn"] = "1" }, s.Linux.Namespaces!.RemoveAll(n => n.Type == "network")),
+        ["sysctl kernel.shmmax is not allowed in the hosts ipc namespace"] = s => (s.Linux!.Sysctl, _) = (new() { ["kernel.shmmax"] = "1" }, s.Linux.Namespaces!.RemoveAll(n => n.Type == "ipc")),
+        ["sysctl fs.mqueue.msg_max is not allowed in the hosts ipc namespace"] = s => (s.Linux!.Sysctl, _) = (new() { ["fs.mqueue.msg_max"] = "1" }, s.Linux.Namespaces!.RemoveAll(n => n.Type == "ipc")),
+        ["mounts[7].destination: must be given"] = s => s.Mounts!.Add(new Mount()),
+        ["mounts[7].destination: a NUL character in \"/a\\\\0/etc\""] = s => s.Mounts!.Add(new Mount { Destination = "/a\0/etc", Type = "tmpfs" }),
+        ["mounts[7].source: a NUL character in \"/etc\\\\0\""] = s => s.Mounts!.Add(new Mount { Destination = "/a", Source = "/etc\0", Type = "bind" }),
+        ["mounts[7].options: a NUL character in \"a\\\\0\""] = s => s.Mounts!.Add(new Mount { Destination = "/a", Type = "tmpfs", Options = ["a\0"] }),
+        ["mounts[7].source: a bind mount needs a source"] = s => s.Mounts!.Add(new Mount { Destination = "/a", Options = ["bind"] }),
+        ["mounts[7].type: must be given for /a"] = s => s.Mounts!.Add(new Mount { Destination = "/a", Source = "/b" }),
+        ["mounts[7].uidMappings: id-mapped mounts are not supported yet"] = s => s.Mounts!.Add(new Mount { Destination = "/a", Type = "bind", Source = "/b", UidMappings = [new IdMapping()] }),
+        ["mount option tmpcopyup is not supported yet"] = s => s.Mounts!.Add(new Mount { Destination = "/a", Type = "tmpfs", Options = ["tmpcopyup"] }),
+        ["cannot mount /srv on /proc/sys: /proc/sys is inside /proc"] = s => s.Mounts!.Add(new Mount { Destination = "/proc/sys", Type = "bind", Source = "/srv" }),
+        ["linux.devices[0].type: unknown type x"] = s => s.Linux!.Devices = [new Device { Type = "x", Path = "/dev/x" }],
+        ["linux.devices[0].path: dev/x is not absolute"] = s => s.Linux!.Devices = [new Device { Type = "c", Path = "dev/x" }],
+        ["linux.devices[0]: 4294967297:3 is no device number"] = s => s.Linux!.Devices = [new Device { Type = "c", Path = "/dev/x", Major = (1L << 32) + 1, Minor = 3 }],
+        ["linux.devices[0]: 1:-3 is no device number"] = s => s.Linux!.Devices = [new Device { Type = "b", Path = "/dev/x", Major = 1, Minor = -3 }],
+    };
+
+    public static TheoryData<string> Sentences => [.. Rules.Keys];
+
+    [Theory, MemberData(nameof(Sentences))]
+    public void A_broken_rule_is_a_sentence_that_names_the_member(string sentence) => Assert.Equal(sentence, Samples.Refusal(Samples.Spec(Rules[sentence])));
+
+    [Fact]
+    public void What_the_rules_allow_compiles()
+    {
+        Samples.Compile(Samples.Spec(s => s.OciVersion = "1.0.2-dev"));
+        Samples.Compile(Samples.Spec(s => s.Linux!.Devices = [new Device { Type = "p", Path = "/dev/p", Major = -1, Minor = -1 }, new Device { Type = "u", Path = "/dev/u", Major = 4095, Minor = 0xfffff }]));
+        Samples.Compile(Samples.Spec(s => s.Process!.ConsoleSize = new Box { Height = 1 })); // ignored without a terminal
+        Samples.Compile(Samples.Spec(s => s.Mounts!.Add(new Mount { Destination = "relative", Type = "tmpfs" })));
+        Samples.Compile(Samples.Spec(s => s.Mounts!.Add(new Mount { Destination = "/proc/meminfo", Type = "bind", Source = "/var/lib/lxcfs/meminfo" })));
+        Samples.Compile(Samples.Spec(s => (s.Mounts, s.Hooks, s.Annotations, s.Linux!.Resources) = (null, null, null, null)));
+    }
+
+    [Fact]
+    public void The_smallest_spec_that_can_run_compiles() => Samples.Compile(Samples.Parse(
+        """{"ociVersion": "1.0.0", "root": {"path": "/"}, "process": {"args": ["a"], "cwd": "/"}, "linux": {"namespaces": [{"type": "mount"}]}}"""));
+}

@@ -1,0 +1,259 @@
+// A second reader of the plan's format, written from native/plan.h and knowing nothing of the encoder: what each operation must have become.
+
+using System.Buffers.Binary;
+using System.Text;
+using Conman.Linux;
+using Conman.Runtime.Plans;
+
+namespace Conman.Runtime.Tests.Plans;
+
+/// <summary>One struct plan_op, as conman-init sees it.</summary>
+internal sealed record DecodedOp(uint Code, int A, int B, int C, int D, ulong[] X, byte[] Bytes)
+{
+    /// <summary>The first <paramref name="count"/> NUL-terminated texts.</summary>
+    public string[] Texts(int count)
+    {
+        var (texts, at) = (new string[count], 0);
+        for (var i = 0; i < count; i++)
+        {
+            var end = Array.IndexOf(Bytes, (byte)0, at);
+            texts[i] = Encoding.UTF8.GetString(Bytes, at, end - at);
+            at = end + 1;
+        }
+        Assert.All(Bytes[at..], b => Assert.Equal(0, b)); // only padding may follow
+        return texts;
+    }
+
+    /// <summary>The text that argument <paramref name="i"/> of a system call points to.</summary>
+    public string Pointed(int i)
+    {
+        Assert.NotEqual(0, B >> i & 1);
+        var at = (int)X[i];
+        return Encoding.UTF8.GetString(Bytes, at, Array.IndexOf(Bytes, (byte)0, at) - at);
+    }
+
+    public ulong Number(int at) => BinaryPrimitives.ReadUInt64LittleEndian(Bytes.AsSpan(at));
+}
+
+internal static class DecodedPlan
+{
+    private const int HeaderSize = 24, OpSize = 72, CurrentDirectory = -100;
+
+    public static List<DecodedOp> Decode(ReadOnlySpan<byte> plan)
+    {
+        Assert.Equal(0x4e4c5043u, U32(plan, 0));
+        Assert.Equal(1u, U32(plan, 4));
+        Assert.Equal((uint)plan.Length, U32(plan, 8));
+        var (ops, at) = (new List<DecodedOp>(), HeaderSize);
+        while (at < plan.Length)
+        {
+            var op = plan[at..];
+            var size = (int)U32(op, 4);
+            Assert.True(size >= OpSize && size % 8 == 0 && size <= op.Length, $"an operation of {size} bytes");
+            var x = new ulong[6];
+            for (var i = 0; i < 6; i++)
+                x[i] = BinaryPrimitives.ReadUInt64LittleEndian(op[(24 + (i * 8))..]);
+            ops.Add(new DecodedOp(U32(op, 0), (int)U32(op, 8), (int)U32(op, 12), (int)U32(op, 16), (int)U32(op, 20), x, op[OpSize..size].ToArray()));
+            at += size;
+        }
+        Assert.Equal((uint)ops.Count, U32(plan, 12));
+        return ops;
+
+        static uint U32(ReadOnlySpan<byte> bytes, int at) => BinaryPrimitives.ReadUInt32LittleEndian(bytes[at..]);
+    }
+
+    /// <summary>Encodes an open plan, decodes it, and compares each operation.</summary>
+    public static void Check(Plan plan)
+    {
+        var encoded = PlanEncoder.Encode(plan, 77);
+        var header = encoded.Bytes[..HeaderSize];
+        Assert.Equal(77, BinaryPrimitives.ReadInt32LittleEndian(header[16..]));
+        Assert.Equal(plan.Root?.Descriptor ?? CurrentDirectory, BinaryPrimitives.ReadInt32LittleEndian(header[20..]));
+        var decoded = Decode(encoded.Bytes);
+        var next = 0;
+        foreach (var operation in plan.Operations)
+        {
+            var first = next;
+            while (next < decoded.Count && ReferenceEquals(encoded.Origin(next), operation))
+                next++;
+            Assert.True(next > first, $"\"{operation.Describe()}\" became nothing");
+            Compare(operation, decoded[first..next]);
+        }
+        Assert.Equal(decoded.Count, next);
+    }
+
+    private static void Compare(Operation operation, List<DecodedOp> ops)
+    {
+        var op = ops[0];
+        switch (operation)
+        {
+            case Sync: Code(op, 1); break;
+            case Gate: Code(op, 2); break;
+            case AwaitStart await: Code(op, 3, await.Listener.Descriptor); break;
+            case ContinueIn fork: Code(op, 4); Assert.Equal((ulong)fork.New, op.X[0]); break;
+            case JoinNamespace join: Call(op, SyscallNumbers.setns, (ulong)join.Namespace.Descriptor, (ulong)join.Namespace.Type); break;
+            case JoinProcess join: Call(op, SyscallNumbers.setns, (ulong)join.Process.Descriptor, (ulong)join.Types); break;
+            case NewNamespace ns: Call(op, SyscallNumbers.unshare, (ulong)ns.Type); break;
+            case EnterTimeNamespace: Code(op, 6, 0x80); Assert.Equal(["/proc/self/ns/time_for_children"], op.Texts(1)); break;
+            case BecomeRoot:
+                Call(ops[0], SyscallNumbers.setresgid, 0, 0, 0);
+                Call(ops[1], SyscallNumbers.setresuid, 0, 0, 0);
+                Assert.Equal(2, ops.Count);
+                return;
+            case NewSession: Call(op, SyscallNumbers.setsid); Assert.Equal(Errno.EPERM, op.C); break;
+            case HideFromContainer: Call(op, SyscallNumbers.prctl, 4, 0); break;
+            case DieWithRuntime: Call(op, SyscallNumbers.prctl, 1, 9); break;
+
+            case LeaveHostMounts leave: SetAttributes(op, leave.Path, leave.Recursive, 0, (ulong)leave.Propagation); break;
+            case SetRootPropagation root: SetAttributes(op, "/", root.Recursive, 0, (ulong)root.Propagation); break;
+            case MakeRootReadOnly: SetAttributes(op, "/", false, 1, 0); break;
+            case PlaceRoot place:
+                Call(op, SyscallNumbers.move_mount, (ulong)place.Tree.Descriptor);
+                Assert.Equal(("", place.Path, unchecked((ulong)CurrentDirectory), 4ul), (op.Pointed(1), op.Pointed(3), op.X[2], op.X[4]));
+                break;
+            case MountFileSystem mount:
+                Code(op, 7);
+                Assert.Equal([(ulong)mount.Attributes, (ulong)mount.Propagation, (ulong)mount.Destination, mount.CopyMode ? 1ul : 0], op.X[..4]);
+                Assert.Equal([mount.Path, mount.Type, .. mount.Options], op.Texts(2 + mount.Options.Count));
+                break;
+            case BindTree bind:
+                Code(op, 8, bind.Tree.Descriptor);
+                Assert.Equal((ulong)bind.Destination | (bind.Tree.IsDirectory ? 1ul : 2), op.X[2]);
+                Assert.Equal([bind.Path], op.Texts(1));
+                break;
+            case MakeDirectory make: Code(op, 9); Assert.Equal(make.Mode, op.X[0]); Assert.Equal([make.Path], op.Texts(1)); break;
+            case MakeNode node:
+                Code(op, 10, (int)node.Uid, (int)node.Gid);
+                Assert.Equal(node.Mode | node.Type switch { 'b' => 0x6000u, 'p' => 0x1000, _ => 0x2000 }, op.X[0]);
+                Assert.Equal((node.Major, node.Minor), ((uint)(op.X[1] >> 8 & 0xfff), (uint)((op.X[1] & 0xff) | (op.X[1] >> 12 & 0xffffff00))));
+                Assert.Equal([node.Path], op.Texts(1));
+                break;
+            case MakeLink link: Code(op, 11); Assert.Equal([link.Path, link.Target], op.Texts(2)); break;
+            case MaskPath mask: Code(op, 12, mask.Directory.Descriptor, mask.Null.Descriptor); Assert.Equal([mask.Path], op.Texts(1)); break;
+            case MakeReadOnly read: Code(op, 13); Assert.Equal([read.Path], op.Texts(1)); break;
+            case WriteSetting write: Code(op, 14, write.Proc.Descriptor); Assert.Equal([write.File, write.Value], op.Texts(2)); break;
+            case PivotRoot pivot:
+                Call(ops[0], SyscallNumbers.fchdir, (ulong)pivot.Root.Descriptor);
+                if (pivot.MoveOnly)
+                {
+                    Call(ops[1], SyscallNumbers.chroot);
+                    Assert.Equal(".", ops[1].Pointed(0));
+                }
+                else
+                {
+                    Call(ops[1], SyscallNumbers.pivot_root);
+                    Assert.Equal((".", "."), (ops[1].Pointed(0), ops[1].Pointed(1)));
+                    if (pivot.Shared)
+                        SetAttributes(ops[2], "..", true, 0, (ulong)Propagation.Slave);
+                    Call(ops[^2], SyscallNumbers.umount2);
+                    Assert.Equal((".", 2ul), (ops[^2].Pointed(0), ops[^2].X[1]));
+                }
+                Call(ops[^1], SyscallNumbers.chdir);
+                Assert.Equal("/", ops[^1].Pointed(0));
+                Assert.Equal(pivot.MoveOnly ? 3 : pivot.Shared ? 5 : 4, ops.Count);
+                return;
+
+            case SetName name:
+                Call(op, name.Domain ? SyscallNumbers.setdomainname : SyscallNumbers.sethostname);
+                Assert.Equal((1, 0ul), (op.B, op.X[0]));
+                Assert.Equal(name.Name, Encoding.UTF8.GetString(op.Bytes, 0, (int)op.X[1]));
+                break;
+            case LoopbackUp: Code(op, 15); break;
+            case NewKeyring keyring: Call(op, SyscallNumbers.keyctl, 1); Assert.Equal((keyring.Name, Errno.ENOSYS), (op.Pointed(1), op.C)); break;
+            case OpenConsole console:
+                Code(op, 16, console.Receiver.Descriptor, console.Bind ? 1 : 0);
+                Assert.Equal(((int)console.Rows, (int)console.Columns, (ulong)console.Uid), (op.C, op.D, op.X[0]));
+                break;
+            case TakeTerminal: Code(op, 17); break;
+            case SetLimit limit:
+                Call(op, SyscallNumbers.prlimit64, 0, (ulong)limit.Resource);
+                Assert.Equal((4, 0ul, 0ul), (op.B, op.X[2], op.X[3]));
+                Assert.Equal((limit.Soft, limit.Hard), (op.Number(0), op.Number(8)));
+                break;
+            case SetScheduler scheduler:
+                Call(op, SyscallNumbers.sched_setattr, 0);
+                Assert.Equal((2, 0ul), (op.B, op.X[1]));
+                Assert.Equal([48ul | ((ulong)scheduler.Number << 32), scheduler.Flags, (uint)scheduler.Nice | ((ulong)scheduler.Priority << 32), scheduler.Runtime, scheduler.Deadline, scheduler.Period],
+                    Enumerable.Range(0, 6).Select(i => op.Number(i * 8)));
+                break;
+            case SetIoPriority priority: Call(op, SyscallNumbers.ioprio_set, 1, 0, (ulong)((priority.Number << 13) | priority.Priority)); break;
+            case SetPersonality personality: Call(op, SyscallNumbers.personality, personality.Number); break;
+            case SetUmask umask: Call(op, SyscallNumbers.umask, umask.Mask); break;
+            case BoundCapabilities bound: Code(op, 18); Assert.Equal(bound.Kept, op.X[0]); break;
+            case BecomeUser user:
+                Call(ops[0], SyscallNumbers.prctl, 8, 1);
+                if (user.SetGroups)
+                {
+                    Call(ops[1], SyscallNumbers.setgroups, (ulong)user.Groups.Count);
+                    Assert.Equal((2, 0ul), (ops[1].B, ops[1].X[1]));
+                    for (var i = 0; i < user.Groups.Count; i++)
+                        Assert.Equal(user.Groups[i], BinaryPrimitives.ReadUInt32LittleEndian(ops[1].Bytes.AsSpan(i * 4)));
+                }
+                Call(ops[^3], SyscallNumbers.setresgid, user.Gid, user.Gid, user.Gid);
+                Call(ops[^2], SyscallNumbers.setresuid, user.Uid, user.Uid, user.Uid);
+                Call(ops[^1], SyscallNumbers.prctl, 8, 0);
+                Assert.Equal(user.SetGroups ? 5 : 4, ops.Count);
+                return;
+            case SetCapabilities set:
+                Call(op, SyscallNumbers.capset);
+                Assert.Equal((3, 0ul, 8ul, 0x20080522ul), (op.B, op.X[0], op.X[1], op.Number(0)));
+                ulong[] sets = [set.Effective, set.Permitted, set.Inheritable];
+                for (var i = 0; i < 3; i++)
+                {
+                    Assert.Equal((uint)sets[i], BinaryPrimitives.ReadUInt32LittleEndian(op.Bytes.AsSpan(8 + (i * 4))));
+                    Assert.Equal((uint)(sets[i] >> 32), BinaryPrimitives.ReadUInt32LittleEndian(op.Bytes.AsSpan(20 + (i * 4))));
+                }
+                ulong ambient = 0;
+                foreach (var raise in ops[1..])
+                {
+                    Call(raise, SyscallNumbers.prctl, 47, 2);
+                    ambient |= 1ul << (int)raise.X[2];
+                }
+                Assert.Equal(set.Ambient, ambient);
+                return;
+            case NoNewPrivileges: Call(op, SyscallNumbers.prctl, 38, 1, 0, 0, 0); break;
+            case LoadFilter filter:
+                Code(op, 19);
+                Assert.Equal((filter.Flags, (ulong)filter.Program.Length / 8), (op.X[0], op.X[1]));
+                Assert.Equal(filter.Program, op.Bytes);
+                break;
+            case ChangeDirectory change: Code(op, 20); Assert.Equal([change.Path], op.Texts(1)); break;
+            case FindProgram find: Code(op, 21, find.Candidates.Count); Assert.Equal(find.Candidates, op.Texts(op.A)); break;
+            case LetGoOfHost let:
+                // Together they cover every descriptor from the first on, but the two that are needed.
+                var closed = ops.SelectMany(o => Range(o.X[0], Math.Min(o.X[1], 2000))).ToHashSet();
+                foreach (var each in ops)
+                    Call(each, SyscallNumbers.close_range);
+                Assert.Equal(uint.MaxValue, ops[^1].X[1]);
+                Assert.Equal(Range((ulong)let.First, 2000).Where(fd => fd != 77 && fd != (ulong)let.Kept.Descriptor), closed.Order());
+                return;
+            case CloseDescriptors close: Call(op, SyscallNumbers.close_range, (ulong)close.First, uint.MaxValue, 4); break;
+            case Execute execute:
+                Code(op, 22, execute.Arguments.Count, execute.Environment.Count);
+                Assert.Equal([.. execute.Arguments, .. execute.Environment], op.Texts(op.A + op.B));
+                break;
+            default:
+                Assert.Fail($"{operation.GetType().Name} is not known to this test: say what its encoding must be");
+                break;
+        }
+        Assert.Single(ops);
+    }
+
+    private static IEnumerable<ulong> Range(ulong from, ulong to) => from > to ? [] : Enumerable.Range((int)from, (int)(to - from) + 1).Select(i => (ulong)i);
+
+    private static void Code(DecodedOp op, uint code, int a = 0, int b = 0) => Assert.Equal((code, a, b), (op.Code, op.A, op.B));
+
+    private static void Call(DecodedOp op, int number, params ulong[] arguments)
+    {
+        Assert.Equal((5u, number), (op.Code, op.A));
+        Assert.Equal(arguments, op.X[..arguments.Length]);
+    }
+
+    private static void SetAttributes(DecodedOp op, string path, bool recursive, ulong set, ulong propagation)
+    {
+        Call(op, SyscallNumbers.mount_setattr, unchecked((ulong)CurrentDirectory));
+        Assert.Equal((0b1010, path, recursive ? 0x8000ul : 0, 32ul), (op.B, op.Pointed(1), op.X[2], op.X[4]));
+        var at = (int)op.X[3];
+        Assert.Equal((set, 0ul, propagation, 0ul), (op.Number(at), op.Number(at + 8), op.Number(at + 16), op.Number(at + 24)));
+    }
+}
