@@ -1,6 +1,5 @@
 // Files and directories by descriptor: every call takes the directory that the path starts from.
 
-using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Text;
@@ -90,12 +89,10 @@ public static unsafe class Files
     public static FileDescriptor? TryOpenResolved(int at, string path, OpenFlags flags, Resolve resolve, out int errno)
     {
         var how = stackalloc ulong[3] { (ulong)(flags | OpenFlags.CloseOnExec), 0, (ulong)resolve };
-        using var text = new Utf8Text(path);
         nint fd;
         do
         {
-            fixed (byte* p = text.Bytes)
-                fd = Native.syscall(SyscallNumber.openat2, at, (nint)p, (nint)how, 24, 0, 0);
+            fd = Native.openat2(SyscallNumber.openat2, at, path, how, 24);
             errno = fd < 0 ? Marshal.GetLastPInvokeError() : 0;
         }
         while (errno is Errno.EINTR or Errno.EAGAIN);
@@ -106,31 +103,18 @@ public static unsafe class Files
     /// <param name="limit">More bytes than this are an error (EFBIG), whatever the file says its size is.</param>
     public static byte[] ReadAll(FileDescriptor file, string name, int limit = 16 << 20)
     {
-        var buffer = ArrayPool<byte>.Shared.Rent(32 << 10);
+        // No pooled buffer: the pool's first use costs more than a container's whole configuration.
+        var buffer = GC.AllocateUninitializedArray<byte>(16 << 10);
         var used = 0;
-        try
+        for (int n; (n = Read(file.Number, buffer.AsSpan(used), name)) > 0;)
         {
-            for (; ; )
-            {
-                if (used == buffer.Length)
-                {
-                    if (used >= limit)
-                        LinuxException.Throw(27 /* EFBIG */, $"read {name}");
-                    var larger = ArrayPool<byte>.Shared.Rent(buffer.Length * 2);
-                    buffer.AsSpan(0, used).CopyTo(larger);
-                    ArrayPool<byte>.Shared.Return(buffer);
-                    buffer = larger;
-                }
-                var n = Read(file.Number, buffer.AsSpan(used), name);
-                if (n == 0)
-                    return buffer.AsSpan(0, used).ToArray();
-                used += n;
-            }
+            used += n;
+            if (used > limit)
+                LinuxException.Throw(27 /* EFBIG */, $"read {name}");
+            if (used == buffer.Length)
+                Array.Resize(ref buffer, used * 2);
         }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
-        }
+        return buffer.AsSpan(0, used).ToArray();
     }
 
     /// <summary>Opens and reads a file to its end.</summary>
@@ -210,7 +194,7 @@ public static unsafe class Files
             return;
         }
         Write(file.Number, data, name);
-        while (Native.linkat(CurrentDirectory, $"/proc/self/fd/{file.Number}", directory, name, 0x400 /* AT_SYMLINK_FOLLOW */) < 0)
+        while (Native.linkat(CurrentDirectory, "/proc/self/fd/" + file.Number, directory, name, 0x400 /* AT_SYMLINK_FOLLOW */) < 0)
         {
             errno = Marshal.GetLastPInvokeError();
             if (errno != Errno.EEXIST || TryUnlink(name, directory) is not (0 or Errno.ENOENT))
@@ -376,26 +360,10 @@ public static unsafe class Files
 
     /// <summary>fcntl(F_DUPFD_CLOEXEC).</summary>
     public static FileDescriptor Duplicate(int fd) =>
-        FileDescriptor.Check(Tmds.Linux.LibC.fcntl(fd, 1030 /* F_DUPFD_CLOEXEC */, 3), $"duplicate descriptor {fd}");
+        FileDescriptor.Check(Tmds.Linux.LibC.fcntl(fd, 1030 /* F_DUPFD_CLOEXEC */, 3), "duplicate a descriptor");
 
     /// <summary>Whether a descriptor is open.</summary>
     public static bool IsOpen(int fd) => Tmds.Linux.LibC.fcntl(fd, 1 /* F_GETFD */) >= 0;
 
     private static bool Interrupted() => Marshal.GetLastPInvokeError() == Errno.EINTR;
-}
-
-/// <summary>A NUL-terminated UTF-8 copy of a string in pooled memory.</summary>
-internal readonly ref struct Utf8Text
-{
-    private readonly byte[] _buffer;
-
-    public Utf8Text(string text)
-    {
-        _buffer = ArrayPool<byte>.Shared.Rent(Encoding.UTF8.GetMaxByteCount(text.Length) + 1);
-        _buffer[Encoding.UTF8.GetBytes(text, _buffer)] = 0;
-    }
-
-    public ReadOnlySpan<byte> Bytes => _buffer;
-
-    public void Dispose() => ArrayPool<byte>.Shared.Return(_buffer);
 }

@@ -43,10 +43,7 @@ public static unsafe class Mounts
     {
         var flags = 1 /* OPEN_TREE_CLONE */ | (int)OpenFlags.CloseOnExec
             | (recursive ? AtRecursive : 0) | (path.Length == 0 ? AtEmptyPath : 0) | (follow ? 0 : AtNoFollow);
-        using var text = new Utf8Text(path);
-        nint fd;
-        fixed (byte* p = text.Bytes)
-            fd = Native.syscall(SyscallNumber.open_tree, at, (nint)p, flags, 0, 0, 0);
+        var fd = Native.open_tree(SyscallNumber.open_tree, at, path, flags);
         errno = fd < 0 ? Marshal.GetLastPInvokeError() : 0;
         return fd < 0 ? null : new FileDescriptor((int)fd);
     }
@@ -62,24 +59,16 @@ public static unsafe class Mounts
         return result < 0 ? Marshal.GetLastPInvokeError() : 0;
     }
 
-    /// <summary>A new, detached file system without options (fsopen(2), fsmount(2)).</summary>
-    public static FileDescriptor Create(string type, MountAttributes attributes, params ReadOnlySpan<(string Key, string Value)> options)
+    /// <summary>A new, detached tmpfs that is empty and read-only: one block, one inode (fsopen(2), fsmount(2)).</summary>
+    public static FileDescriptor CreateEmptyDirectory()
     {
-        using var name = new Utf8Text(type);
-        nint opened;
-        fixed (byte* p = name.Bytes)
-            opened = Native.syscall(SyscallNumber.fsopen, (nint)p, 1 /* FSOPEN_CLOEXEC */, 0, 0, 0, 0);
-        using var context = FileDescriptor.Check(opened, $"open file system {type}");
-        foreach (var (key, value) in options)
-        {
-            using var k = new Utf8Text(key);
-            using var v = new Utf8Text(value);
-            fixed (byte* kp = k.Bytes, vp = v.Bytes)
-                Check(Native.syscall(SyscallNumber.fsconfig, context.Number, 1 /* FSCONFIG_SET_STRING */, (nint)kp, (nint)vp, 0, 0), $"set {key}={value} of {type}");
-        }
-        Check(Native.syscall(SyscallNumber.fsconfig, context.Number, 6 /* FSCONFIG_CMD_CREATE */, 0, 0, 0, 0), $"create file system {type}");
+        const MountAttributes Attributes = MountAttributes.ReadOnly | MountAttributes.NoSuid | MountAttributes.NoDev | MountAttributes.NoExec;
+        using var context = FileDescriptor.Check(Native.fsopen(SyscallNumber.fsopen, "tmpfs", 1 /* FSOPEN_CLOEXEC */), "open file system tmpfs");
+        Check(Native.fsconfig(SyscallNumber.fsconfig, context.Number, 1 /* FSCONFIG_SET_STRING */, "nr_blocks", "1", 0), "set nr_blocks of tmpfs");
+        Check(Native.fsconfig(SyscallNumber.fsconfig, context.Number, 1 /* FSCONFIG_SET_STRING */, "nr_inodes", "1", 0), "set nr_inodes of tmpfs");
+        Check(Native.fsconfig(SyscallNumber.fsconfig, context.Number, 6 /* FSCONFIG_CMD_CREATE */, null, null, 0), "create file system tmpfs");
         return FileDescriptor.Check(
-            Native.syscall(SyscallNumber.fsmount, context.Number, 1 /* FSMOUNT_CLOEXEC */, (nint)attributes, 0, 0, 0), $"mount file system {type}");
+            Native.syscall(SyscallNumber.fsmount, context.Number, 1 /* FSMOUNT_CLOEXEC */, (nint)Attributes, 0, 0, 0), "mount file system tmpfs");
     }
 
     private static void Check(nint result, string operation)

@@ -74,6 +74,19 @@ internal static unsafe partial class Native
     [LibraryImport(Libc, EntryPoint = "syscall", SetLastError = true)]
     internal static partial nint syscall(nint number, nint a, nint b, nint c, nint d, nint e, nint f);
 
+    // Calls that glibc 2.36 has no function for, by their names; the first argument is the number.
+    [LibraryImport(Libc, EntryPoint = "syscall", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial nint openat2(nint number, nint dirfd, string path, ulong* how, nint size);
+
+    [LibraryImport(Libc, EntryPoint = "syscall", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial nint open_tree(nint number, nint dirfd, string path, nint flags);
+
+    [LibraryImport(Libc, EntryPoint = "syscall", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial nint fsopen(nint number, string type, nint flags);
+
+    [LibraryImport(Libc, EntryPoint = "syscall", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial nint fsconfig(nint number, nint fd, nint command, string? key, string? value, nint aux);
+
     // native/spawn.c and native/signals.c, linked into the binary.
     [LibraryImport("conman")]
     internal static partial nint conman_spawn(SpawnRequest* request);

@@ -31,6 +31,8 @@ public readonly record struct Exit(int Status, int Signal)
 /// <summary>A process of which one holds a pidfd.</summary>
 public sealed class ProcessHandle(int pid, FileDescriptor pidfd) : IDisposable
 {
+    private Exit? _exit;
+
     /// <summary>The pid in this process's pid namespace.</summary>
     public int Pid { get; } = pid;
 
@@ -39,11 +41,14 @@ public sealed class ProcessHandle(int pid, FileDescriptor pidfd) : IDisposable
 
     public void Dispose() => Descriptor.Dispose();
 
+    /// <summary>It has been waited for, and is no more.</summary>
+    public bool Reaped => _exit is not null;
+
     /// <summary>pidfd_send_signal(2); errno or 0.</summary>
-    public int TrySignal(int signal) => Processes.TrySignal(Descriptor, signal);
+    public int TrySignal(int signal) => Reaped ? Errno.ESRCH : Processes.TrySignal(Descriptor, signal);
 
     /// <summary>Waits for a child of this process and reaps it.</summary>
-    public Exit Wait() => Processes.Reap(Descriptor) ?? default;
+    public Exit Wait() => _exit ??= Processes.Reap(Descriptor) ?? default;
 }
 
 /// <summary>What may differ from the parent in a process that <see cref="Processes.Spawn"/> starts.</summary>
@@ -153,7 +158,7 @@ public static unsafe class Processes
     /// <summary>State letter and start time of a process (proc(5)); ('\0', 0) if there is none.</summary>
     public static (char State, ulong StartTime) Stat(int pid)
     {
-        using var file = Files.TryOpen($"/proc/{pid}/stat", OpenFlags.ReadOnly, out _);
+        using var file = Files.TryOpen("/proc/" + pid + "/stat", OpenFlags.ReadOnly, out _);
         if (file is null)
             return default;
         Span<byte> buffer = stackalloc byte[1024];
@@ -172,6 +177,22 @@ public static unsafe class Processes
         for (var field = 3; field < 22; field++)
             rest = rest[(rest.IndexOf((byte)' ') + 1)..];
         return Utf8Parser.TryParse(rest, out ulong time, out _) ? (state, time) : default;
+    }
+
+    /// <summary>The capabilities that this kernel knows, as bits: asked of it one by one from the end (prctl(2), PR_CAPBSET_READ).</summary>
+    public static ulong KnownCapabilities
+    {
+        get
+        {
+            var last = 40; // CAP_CHECKPOINT_RESTORE, of Linux 5.9
+            while (last < 63 && Knows(last + 1))
+                last++;
+            while (last > 0 && !Knows(last))
+                last--;
+            return ulong.MaxValue >> (63 - last);
+
+            static bool Knows(int capability) => Native.syscall(SyscallNumbers.prctl, 23 /* PR_CAPBSET_READ */, capability, 0, 0, 0, 0) >= 0;
+        }
     }
 
     /// <summary>The numeric effective user id.</summary>

@@ -26,7 +26,7 @@ public static unsafe class Sockets
     {
         var fd = FileDescriptor.Check(socket(AF_UNIX, SOCK_STREAM | CloseOnExec, 0), "create a socket");
         sockaddr_un address;
-        var size = Address(&address, $"/proc/self/fd/{directory.Number}/{name}");
+        var size = Address(&address, "/proc/self/fd/" + directory.Number + "/" + name);
         if (bind(fd.Number, (sockaddr*)&address, size) < 0)
             LinuxException.Throw(Marshal.GetLastPInvokeError(), $"bind {name}");
         if (listen(fd.Number, 16) < 0)
@@ -36,7 +36,7 @@ public static unsafe class Sockets
 
     /// <summary>Connects to a stream socket in a directory; null and errno on failure.</summary>
     public static FileDescriptor? TryConnect(FileDescriptor directory, string name, out int errno) =>
-        TryConnect($"/proc/self/fd/{directory.Number}/{name}", out errno);
+        TryConnect("/proc/self/fd/" + directory.Number + "/" + name, out errno);
 
     /// <summary>Connects to a stream socket; null and errno on failure.</summary>
     public static FileDescriptor? TryConnect(string path, out int errno)

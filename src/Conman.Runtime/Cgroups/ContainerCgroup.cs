@@ -42,6 +42,8 @@ public sealed class ContainerCgroup
     /// <summary>A cgroup left by nobody may be taken over; one that holds processes or is frozen belongs to somebody.</summary>
     public void RefuseOccupied()
     {
+        if (!Files.Exists(Folder.Path))
+            return;
         if (Folder.Populated)
             throw new RuntimeException($"container's cgroup is not empty: {Folder.Path}");
         if (Folder.Frozen)
@@ -90,6 +92,9 @@ public sealed class ContainerCgroup
     {
         if (owner is not null && Folder.Owner != owner && Folder.Populated)
             return;
+        // Mostly it is empty: its processes have ended.
+        if (Files.TryRemoveDirectory(Folder.Path) is 0 or Errno.ENOENT)
+            return;
         Folder.TryKill();
         var errno = Folder.TryRemove(Patience);
         if (errno != 0)
@@ -108,29 +113,30 @@ public sealed class ContainerCgroup
             throw new RuntimeException($"cannot make cgroup {path}: {LinuxException.Describe(errno)}");
     }
 
+    // From the mount down to the parent: each cgroup offers below it what it has itself been offered and hands down.
     private void HandDownControllers()
     {
-        var available = new CgroupFolder(_mount).TryRead("cgroup.controllers");
-        if (string.IsNullOrEmpty(available))
-            return;
-        for (var end = _mount.Length; end >= 0; end = Folder.Path.IndexOf('/', end + 1))
+        var offered = Words(new CgroupFolder(_mount).TryRead("cgroup.controllers"));
+        for (var end = _mount.Length; end >= 0 && offered.Length > 0; end = Folder.Path.IndexOf('/', end + 1))
         {
             var parent = new CgroupFolder(Folder.Path[..end]);
-            var enabled = parent.TryRead("cgroup.subtree_control")?.Split(' ') ?? [];
-            var missing = "";
-            foreach (var controller in (parent.TryRead("cgroup.controllers") ?? "").Split(' ', StringSplitOptions.RemoveEmptyEntries))
+            var enabled = Words(parent.TryRead("cgroup.subtree_control"));
+            var missing = Array.FindAll(offered, controller => Array.IndexOf(enabled, controller) < 0);
+            if (missing.Length > 0)
             {
-                if (!enabled.Contains(controller, StringComparer.Ordinal))
-                    missing += (missing.Length == 0 ? "+" : " +") + controller;
+                // One that cannot be handed down must not keep the others back; whoever needs it will hear of it when a limit is set.
+                if (parent.TryWrite("cgroup.subtree_control", "+" + string.Join(" +", missing)) != 0)
+                {
+                    foreach (var controller in missing)
+                        parent.TryWrite("cgroup.subtree_control", "+" + controller);
+                }
+                enabled = Words(parent.TryRead("cgroup.subtree_control"));
             }
-            // One that cannot be handed down must not keep the others back; whoever needs it will hear of it when a limit is set.
-            if (missing.Length > 0 && parent.TryWrite("cgroup.subtree_control", missing) != 0)
-            {
-                foreach (var controller in missing.Split(' '))
-                    parent.TryWrite("cgroup.subtree_control", controller);
-            }
+            offered = enabled;
         }
     }
+
+    private static string[] Words(string? line) => line is { Length: > 0 } ? line.Split(' ') : [];
 
     private static string OwnPath()
     {

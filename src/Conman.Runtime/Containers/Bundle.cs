@@ -51,20 +51,10 @@ public sealed record Bundle(string Path, byte[] Json, Spec Spec)
 
     private HostFacts Facts() => new()
     {
-        Capabilities = HostCapabilities(),
+        Capabilities = Processes.KnownCapabilities,
         Home = NeedsHome(Spec.Process) ? Home() : null,
         MountOfRoot = Spec.Linux?.RootfsPropagation is "shared" or "rshared" ? Files.MountPointOf(Full(Spec.Root?.Path ?? "")) : "/",
     };
-
-    /// <summary>The capabilities that this kernel has.</summary>
-    internal static ulong HostCapabilities()
-    {
-        Span<byte> buffer = stackalloc byte[16];
-        using var file = Files.TryOpen("/proc/sys/kernel/cap_last_cap", OpenFlags.ReadOnly, out _);
-        return file is not null && int.TryParse(buffer[..Files.Read(file.Number, buffer, "cap_last_cap")].TrimEnd((byte)'\n'), out var last)
-            ? (2ul << last) - 1
-            : new HostFacts().Capabilities;
-    }
 
     private static bool NeedsHome(Process? process) =>
         process?.Env?.Exists(v => v.StartsWith("HOME=", StringComparison.Ordinal)) is not true;

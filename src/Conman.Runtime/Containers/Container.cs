@@ -21,13 +21,13 @@ public sealed class Container : IDisposable
 {
     private readonly ContainerFolder _folder;
 
-    private Container(ContainerFolder folder, ContainerRecord? record) => (_folder, Record) = (folder, record);
+    internal Container(ContainerFolder folder, ContainerRecord? record) => (_folder, Record) = (folder, record);
 
     /// <summary>The id.</summary>
     public string Id => _folder.Id;
 
     /// <summary>Null where a create was killed before it had a process, or the record cannot be read.</summary>
-    public ContainerRecord? Record { get; }
+    public ContainerRecord? Record { get; internal set; }
 
     internal ContainerFolder Folder => _folder;
 
@@ -249,35 +249,36 @@ public sealed class Container : IDisposable
             AwaitStart = true,
         }).Plan, -1);
 
-    /// <summary>Kills what is left of it and removes every trace, the folder last.</summary>
-    /// <returns>Warnings of poststop hooks.</returns>
-    public List<string> Destroy()
+    /// <summary>Kills what is left of it and removes every trace, the folder last; then poststop hooks run.</summary>
+    /// <returns>Warnings of those hooks.</returns>
+    public IEnumerable<string> Destroy()
     {
-        var warnings = new List<string>();
+        try
+        {
+            return Destroy(TryReadSpec()?.Hooks?.Poststop, alive: true);
+        }
+        catch (FormatException)
+        {
+            return Destroy(null, alive: true); // a spec that a killed command left half written has no hooks that could have run
+        }
+    }
+
+    /// <param name="poststop">The hooks.</param>
+    /// <param name="alive">The init process may be; false: it is known to have ended.</param>
+    internal IEnumerable<string> Destroy(List<Hook>? poststop, bool alive)
+    {
         if (_folder.Cgroup is { Length: > 0 } cgroup)
             ContainerCgroup.At(cgroup).Destroy(Record is null ? _folder.Path : null);
-        using (var init = TryOpenInit())
+        if (alive && TryOpenInit() is { } init)
         {
             // Without a cgroup of its own (or in a cgroup that lost it) the process is still known by pid and time.
-            if (init is not null)
+            using (init)
             {
                 Processes.TrySignal(init, Signals.SIGKILL);
                 Waiting.Readable(init, 10_000);
             }
         }
-        List<Hook>? poststop = null;
-        try
-        {
-            poststop = TryReadSpec()?.Hooks?.Poststop;
-        }
-        catch (FormatException)
-        {
-            // A spec that a killed command left half written has no hooks that could have run.
-        }
-        var state = poststop is null ? null : State(ContainerStatus.Stopped).ToUtf8(false);
         _folder.Remove();
-        if (state is not null)
-            warnings.AddRange(HookRunner.RunAll("poststop", poststop, state));
-        return warnings;
+        return RunHooks("poststop", poststop, ContainerStatus.Stopped);
     }
 }

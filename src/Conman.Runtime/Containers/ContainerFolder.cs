@@ -65,7 +65,7 @@ internal sealed class ContainerFolder : IDisposable
     public bool TryLock() => Files.Lock(Descriptor, wait: false, $"{Root}/{Id}");
 
     /// <summary>Whether it has been removed since it was opened (proc(5): the link of such a descriptor says so).</summary>
-    public bool Removed => Files.TryReadLink($"/proc/self/fd/{Descriptor.Number}")?.EndsWith(" (deleted)", StringComparison.Ordinal) ?? false;
+    public bool Removed => Files.TryReadLink("/proc/self/fd/" + Descriptor.Number)?.EndsWith(" (deleted)", StringComparison.Ordinal) ?? false;
 
     public string? Cgroup
     {
@@ -78,11 +78,11 @@ internal sealed class ContainerFolder : IDisposable
         }
     }
 
-    public void WriteSpec(ReadOnlySpan<byte> json) => Files.Replace(Descriptor.Number, SpecFile, json);
+    public void WriteSpec(ReadOnlySpan<byte> json) => Write(SpecFile, json);
 
     public byte[]? TryReadSpec() => TryReadFile(SpecFile);
 
-    public void WriteRecord(ReadOnlySpan<byte> json) => Files.Replace(Descriptor.Number, RecordFile, json);
+    public void WriteRecord(ReadOnlySpan<byte> json) => Write(RecordFile, json);
 
     public byte[]? TryReadRecord() => TryReadFile(RecordFile);
 
@@ -95,6 +95,13 @@ internal sealed class ContainerFolder : IDisposable
         var errno = Files.TryRemoveDirectory($"{Root}/{Id}");
         if (errno is not (0 or Errno.ENOENT))
             throw new RuntimeException($"cannot remove {Root}/{Id}: {LinuxException.Describe(errno)}");
+    }
+
+    // Written once, never changed: to a reader half a file is none, as before it was there.
+    private void Write(string name, ReadOnlySpan<byte> json)
+    {
+        using var file = Files.Open(name, OpenFlags.WriteOnly | OpenFlags.Create | OpenFlags.Exclusive, Descriptor.Number, 0x180 /* 0600 */);
+        Files.Write(file.Number, json, name);
     }
 
     private byte[]? TryReadFile(string name)

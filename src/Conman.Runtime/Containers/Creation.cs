@@ -48,13 +48,20 @@ public sealed class Creation : IDisposable
     private readonly CreateRequest _request;
     private readonly Bundle _bundle;
     private readonly CompiledSpec _compiled;
-    private readonly ContainerFolder _folder;
     private readonly HostPreparer _host = new();
     private InitProcess? _init;
     private bool _committed;
 
-    private Creation(CreateRequest request, Bundle bundle, CompiledSpec compiled, ContainerFolder folder) =>
-        (_request, _bundle, _compiled, _folder) = (request, bundle, compiled, folder);
+    private Creation(CreateRequest request, Bundle bundle, CompiledSpec compiled, ContainerFolder folder)
+    {
+        (_request, _bundle, _compiled) = (request, bundle, compiled);
+        Container = new Container(folder, null);
+    }
+
+    /// <summary>The container, as far as it has come.</summary>
+    public Container Container { get; }
+
+    private ContainerFolder Folder => Container.Folder;
 
     private Spec Spec => _bundle.Spec;
 
@@ -94,23 +101,22 @@ public sealed class Creation : IDisposable
         if (!_committed)
         {
             _init?.Process.TrySignal(Signals.SIGKILL);
-            using var container = Container.TryOpen(_folder.Root, _folder.Id);
-            foreach (var warning in container?.Destroy() ?? [])
+            foreach (var warning in Container.Destroy(Spec.Hooks?.Poststop, alive: _init is { Process.Reaped: false }))
                 _request.Warn(warning);
             _init?.Process.Wait();
         }
         _init?.Dispose();
         _host.Dispose();
-        _folder.Dispose();
+        Container.Dispose();
     }
 
     private void Launch()
     {
         var cgroup = ContainerCgroup.Locate(Spec.Linux!.CgroupsPath, _request.Id);
         cgroup.RefuseOccupied(); // before it is recorded as one that delete may kill
-        _folder.Cgroup = cgroup.Folder.Path;
-        _folder.WriteSpec(_bundle.Json);
-        cgroup.Make(_folder.Path);
+        Folder.Cgroup = cgroup.Folder.Path;
+        Folder.WriteSpec(_bundle.Json);
+        cgroup.Make(Folder.Path);
         cgroup.Apply(_compiled.Limits);
 
         if (_compiled.ConsoleReceiver is { } receiver)
@@ -121,7 +127,7 @@ public sealed class Creation : IDisposable
                     ?? throw new RuntimeException($"cannot connect to console socket {_request.ConsoleSocket}: {LinuxException.Describe(errno)}"));
         }
         if (_compiled.StartListener is { } listener)
-            _host.Give(listener, Sockets.Listen(_folder.Descriptor, ContainerFolder.StartSocket));
+            _host.Give(listener, Sockets.Listen(Folder.Descriptor, ContainerFolder.StartSocket));
         _host.Open(_compiled.Plan);
         CheckRoot();
 
@@ -165,7 +171,7 @@ public sealed class Creation : IDisposable
                     break;
                 case Plans.SyncPoint.StartHooks:
                     Record(cgroup);
-                    HookRunner.Run("startContainer", Spec.Hooks!.StartContainer, State(ContainerStatus.Created), _init.Process.Pid);
+                    HookRunner.Run("startContainer", Spec.Hooks!.StartContainer, Container.State(ContainerStatus.Created).ToUtf8(false), _init.Process.Pid);
                     break;
             }
             _init.Go();
@@ -174,16 +180,10 @@ public sealed class Creation : IDisposable
 
     private void RunEarlyHooks()
     {
-        var state = State(ContainerStatus.Creating);
+        var state = Container.State(ContainerStatus.Creating).ToUtf8(false);
         HookRunner.Run("prestart", Spec.Hooks!.Prestart, state);
         HookRunner.Run("createRuntime", Spec.Hooks.CreateRuntime, state);
         HookRunner.Run("createContainer", Spec.Hooks.CreateContainer, state, _init!.Process.Pid);
-    }
-
-    private byte[] State(ContainerStatus status)
-    {
-        using var container = Container.Open(_folder.Root, _folder.Id);
-        return container.State(status).ToUtf8(false);
     }
 
     private void CheckRoot()
@@ -192,13 +192,11 @@ public sealed class Creation : IDisposable
             throw new RuntimeException($"root.path: {root.Path} is not a directory");
     }
 
-    private bool _recorded;
-
+    // Once, as soon as there is somebody to tell of it.
     private void Record(ContainerCgroup cgroup)
     {
-        if (_recorded)
+        if (Container.Record is not null)
             return;
-        _recorded = true;
         var pid = _init!.Process.Pid;
         if (Spec.Process!.OomScoreAdj is { } score)
             WriteOomScore(pid, score);
@@ -216,7 +214,8 @@ public sealed class Creation : IDisposable
             NoPivot = _request.NoPivot,
             Annotations = Spec.Annotations,
         };
-        _folder.WriteRecord(record.ToUtf8(false));
+        Folder.WriteRecord(record.ToUtf8(false));
+        Container.Record = record;
         if (_request.PidFile is { } file)
             WritePidFile(file, pid);
     }

@@ -43,14 +43,14 @@ public static class Execution
         var joined = Joined(spec);
         plan.Add(new HideFromContainer());
         plan.Add(new NewSession());
-        var process = plan.Prepare(new RuntimeDescriptor($"the container's first process"));
+        var process = plan.Prepare(new RuntimeDescriptor("the container's first process"));
         host.Give(process, Files.Duplicate(init.Number));
         if ((joined & ~Namespaces.Pid) != 0)
             plan.Add(new JoinProcess(process, joined & ~Namespaces.Pid));
         if (request.Process.Terminal)
             AddConsole(plan, host, request);
         var warnings = new List<string>();
-        var facts = new HostFacts { Capabilities = Bundle.HostCapabilities(), Home = HomeOf(container, request.Process) };
+        var facts = new HostFacts { Capabilities = Processes.KnownCapabilities, Home = HomeOf(container, request.Process) };
         var filter = spec.Linux!.Seccomp is null ? null : Seccomp.SeccompCompiler.Compile(spec.Linux.Seccomp);
         PlanCompiler.AddProcess(plan, request.Process, facts, filter, (joined & Namespaces.User) != 0, warnings);
         plan.Add(new Gate());
@@ -62,7 +62,7 @@ public static class Execution
         for (var fd = 3; fd < 3 + request.PreservedDescriptors; fd++)
             keep.Add(fd);
         using var cgroup = container.Record!.Cgroup is { } folder ? new CgroupFolder(folder).Open() : null;
-        using var pid = (joined & Namespaces.Pid) != 0 ? Files.Open($"/proc/{container.Record.Pid}/ns/pid", OpenFlags.ReadOnly) : null;
+        using var pid = (joined & Namespaces.Pid) != 0 ? Files.Open("/proc/" + container.Record.Pid + "/ns/pid", OpenFlags.ReadOnly) : null;
         var started = InitProcess.Start(plan, keep, cgroup, pid, (-1, -1, -1));
         try
         {
@@ -112,7 +112,7 @@ public static class Execution
     {
         if (process.Env?.Exists(v => v.StartsWith("HOME=", StringComparison.Ordinal)) is true)
             return null;
-        using var root = Files.TryOpen($"/proc/{container.Record!.Pid}/root", OpenFlags.Path | Files.Directory, out _);
+        using var root = Files.TryOpen("/proc/" + container.Record!.Pid + "/root", OpenFlags.Path | Files.Directory, out _);
         return root is null ? null : UserDatabase.HomeOf(root, "/etc/passwd", process.User?.Uid ?? 0);
     }
 }

@@ -33,7 +33,7 @@ internal sealed class HostPreparer : IDisposable
             Give(handle, handle switch
             {
                 HostTree tree => OpenTree(tree),
-                EmptyDirectory => Mounts.Create("tmpfs", MountAttributes.ReadOnly | MountAttributes.NoSuid | MountAttributes.NoDev | MountAttributes.NoExec, ("nr_blocks", "1"), ("nr_inodes", "1")),
+                EmptyDirectory => Mounts.CreateEmptyDirectory(),
                 NullDevice => OpenNull(),
                 HostProc proc => OpenProc(proc),
                 HostNamespace ns => Files.Open(ns.Path, OpenFlags.ReadOnly),

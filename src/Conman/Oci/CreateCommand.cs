@@ -25,11 +25,8 @@ internal static class CreateCommand
         using var foreground = detach ? null : new Foreground(terminal);
         using var creation = Creation.Begin(bundle, Request(context, arguments, awaitStart: false, foreground?.ConsoleSocket));
 
-        using (var container = Container.Open(context.Root, arguments.Words[0]))
-        {
-            foreach (var warning in container.RunHooks("poststart", bundle.Spec.Hooks?.Poststart, ContainerStatus.Running))
-                context.Warn(warning);
-        }
+        foreach (var warning in creation.Container.RunHooks("poststart", bundle.Spec.Hooks?.Poststart, ContainerStatus.Running))
+            context.Warn(warning);
         if (foreground is null)
         {
             creation.Commit();
