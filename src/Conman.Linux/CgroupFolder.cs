@@ -32,7 +32,13 @@ public readonly record struct CgroupFolder(string Path)
     public string? TryRead(string file)
     {
         using var control = Files.TryOpen($"{Path}/{file}", OpenFlags.ReadOnly, out _);
-        return control is null ? null : Encoding.UTF8.GetString(Files.ReadAll(control, file)).TrimEnd('\n');
+        if (control is null)
+            return null;
+        Span<byte> buffer = stackalloc byte[2048];
+        var n = Files.Read(control.Number, buffer, file);
+        return n < buffer.Length
+            ? Encoding.UTF8.GetString(buffer[..n]).TrimEnd('\n')
+            : Encoding.UTF8.GetString([.. buffer, .. Files.ReadAll(control, file)]).TrimEnd('\n');
     }
 
     /// <summary>Writes a control file; errno or 0.</summary>

@@ -103,8 +103,10 @@ public static unsafe class Files
     /// <param name="limit">More bytes than this are an error (EFBIG), whatever the file says its size is.</param>
     public static byte[] ReadAll(FileDescriptor file, string name, int limit = 16 << 20)
     {
-        // No pooled buffer: the pool's first use costs more than a container's whole configuration.
-        var buffer = GC.AllocateUninitializedArray<byte>(16 << 10);
+        // A file that says its size gets that much and a byte to find its end by; those of /proc and /sys say nothing true. No pooled buffer:
+        // the pool's first use costs more than a container's whole configuration.
+        var size = (int)Math.Min(Status(file, name).Size, (ulong)limit);
+        var buffer = GC.AllocateUninitializedArray<byte>(Math.Max(size + 1, 1024));
         var used = 0;
         for (int n; (n = Read(file.Number, buffer.AsSpan(used), name)) > 0;)
         {

@@ -106,7 +106,7 @@ public sealed class OciObjectGenerator : IIncrementalGenerator
                 }
 
                 /// <summary>Writes the object with everything it was read with.</summary>
-                public void WriteTo(Utf8JsonWriter writer)
+                public void WriteTo(OciWriter writer)
                 {
                     writer.WriteStartObject();
 

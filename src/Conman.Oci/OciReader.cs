@@ -258,36 +258,14 @@ public sealed class UnknownMembers : List<UnknownMember>
     }
 
     /// <summary>Writes them where generated writers end an object.</summary>
-    public static void WriteAll(Utf8JsonWriter writer, UnknownMembers? members)
+    public static void WriteAll(OciWriter writer, UnknownMembers? members)
     {
         if (members is null)
             return;
         foreach (var member in members)
         {
             writer.WritePropertyName(member.Name);
-            writer.WriteRawValue(member.Json, skipInputValidation: true);
+            writer.WriteRawValue(member.Json);
         }
-    }
-}
-
-/// <summary>What generated writers are called through.</summary>
-public static class OciWriter
-{
-    /// <summary>Collects what a writer writes.</summary>
-    public static byte[] Write(Action<Utf8JsonWriter> write, bool indented)
-    {
-        using var buffer = new MemoryStream();
-        using (var writer = new Utf8JsonWriter(buffer, new JsonWriterOptions
-        {
-            Indented = indented,
-            IndentCharacter = '\t',
-            IndentSize = 1,
-            SkipValidation = true,
-            Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-        }))
-        {
-            write(writer);
-        }
-        return buffer.ToArray();
     }
 }

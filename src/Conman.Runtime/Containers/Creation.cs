@@ -3,7 +3,9 @@
 // Every step leaves something that the next `delete --force ID` can find by the id alone: the folder first, in it a link to the cgroup
 // before there is a cgroup, and the process born inside that cgroup.
 
+using System.Buffers.Text;
 using System.Globalization;
+using System.Text;
 using Conman.Linux;
 using Conman.Oci.RuntimeSpec;
 using Conman.Runtime.Cgroups;
@@ -206,7 +208,7 @@ public sealed class Creation : IDisposable
             OciVersion = Spec.OciVersion,
             Bundle = _bundle.Path,
             Rootfs = ((Plans.HostTree)_compiled.Plan.Root!).Path,
-            Created = DateTime.UtcNow.ToString("yyyy-MM-ddTHH:mm:ss.fffffff00Z", CultureInfo.InvariantCulture),
+            Created = Now(),
             Owner = Processes.EffectiveUser,
             Pid = pid,
             StartTime = Processes.StartTime(pid),
@@ -220,9 +222,17 @@ public sealed class Creation : IDisposable
             WritePidFile(file, pid);
     }
 
+    // RFC 3339, without waking the framework's cultures.
+    private static string Now()
+    {
+        Span<byte> text = stackalloc byte[64];
+        Utf8Formatter.TryFormat(DateTime.UtcNow, text, out var n, 'O');
+        return Encoding.UTF8.GetString(text[..n]);
+    }
+
     internal static void WriteOomScore(int pid, int score)
     {
-        var errno = Files.TryWriteFile($"/proc/{pid}/oom_score_adj", System.Text.Encoding.UTF8.GetBytes(score.ToString(CultureInfo.InvariantCulture)));
+        var errno = Files.TryWriteFile($"/proc/{pid}/oom_score_adj", Encoding.UTF8.GetBytes(score.ToString(CultureInfo.InvariantCulture)));
         if (errno != 0)
             throw new RuntimeException($"cannot set oom_score_adj to {score}: {LinuxException.Describe(errno)}");
     }
@@ -233,6 +243,6 @@ public sealed class Creation : IDisposable
         var full = Path.GetFullPath(path);
         using var directory = Files.TryOpen(Path.GetDirectoryName(full)!, OpenFlags.ReadOnly | Files.Directory, out var errno)
             ?? throw new RuntimeException($"cannot write pid file {path}: {LinuxException.Describe(errno)}");
-        Files.Publish(directory.Number, Path.GetFileName(full), System.Text.Encoding.UTF8.GetBytes(pid.ToString(CultureInfo.InvariantCulture)), 0x1a4 /* 0644 */);
+        Files.Publish(directory.Number, Path.GetFileName(full), Encoding.UTF8.GetBytes(pid.ToString(CultureInfo.InvariantCulture)), 0x1a4 /* 0644 */);
     }
 }

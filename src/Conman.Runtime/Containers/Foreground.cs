@@ -41,7 +41,7 @@ public sealed class Foreground : IDisposable
             new(_master?.Number ?? -1, PollEvents.In),
             new(_terminal ? 0 : -1, PollEvents.In),
         ];
-        Span<byte> buffer = new byte[32 << 10];
+        Span<byte> buffer = _terminal ? new byte[32 << 10] : stackalloc byte[64]; // without one there are only signals to read
         for (; ; )
         {
             Waiting.Poll(entries);

@@ -22,19 +22,13 @@ internal sealed class OciContext
 
     public void Warn(string message) => Log("warning", message);
 
-    public void LogDebug(string message)
-    {
-        if (Debug)
-            Log("debug", message);
-    }
-
     /// <summary>Logs as logrus does: callers of runc read the last line of the file.</summary>
     public void Log(string level, string message)
     {
-        var time = DateTimeOffset.Now.ToString("yyyy-MM-ddTHH:mm:sszzz", CultureInfo.InvariantCulture).Replace("+00:00", "Z");
+        var time = DateTime.UtcNow.ToString("yyyy-MM-ddTHH:mm:ssZ", CultureInfo.InvariantCulture);
         var line = LogJson
-            ? $"{{\"level\":\"{level}\",\"msg\":{Quote(message)},\"time\":\"{time}\"}}\n"
-            : $"time=\"{time}\" level={level} msg={Quote(message)}\n";
+            ? $"{{\"level\":\"{level}\",\"msg\":{OciWriter.Quote(message)},\"time\":\"{time}\"}}\n"
+            : $"time=\"{time}\" level={level} msg={OciWriter.Quote(message)}\n";
         if (LogFile is null)
         {
             Files.TryWrite(2, Encoding.UTF8.GetBytes(line));
@@ -45,7 +39,6 @@ internal sealed class OciContext
             Files.TryWrite(file.Number, Encoding.UTF8.GetBytes(line));
     }
 
-    private static string Quote(string text) => "\"" + System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping.Encode(text) + "\"";
 }
 
 internal static class OciFace
@@ -93,7 +86,8 @@ internal static class OciFace
                 throw new UsageException($"{command.Name} needs {command.Words}");
             if (arguments.Words.Count > command.Count.Most)
                 throw new UsageException($"{command.Name} takes {(command.Count.Most == 0 ? "no arguments" : command.Words)}: {arguments.Words[command.Count.Most]} is too much");
-            context.LogDebug($"{command.Name} {string.Join(' ', arguments.Words)}");
+            if (context.Debug)
+                context.Log("debug", $"{command.Name} {string.Join(' ', arguments.Words)}");
             return command.Run(arguments);
         }
         catch (UsageException e)

@@ -1,7 +1,6 @@
 // state and list: what is known of one container, and of all.
 
 using System.Text;
-using System.Text.Json;
 using Conman.CommandLine;
 using Conman.Runtime.Containers;
 
@@ -12,10 +11,9 @@ internal static class StateCommands
     public static int State(OciContext context, Arguments arguments)
     {
         using var container = Container.Open(context.Root, arguments.Words[0]);
-        using var buffer = new MemoryStream();
-        using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Indented = true, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
-            Write(json, container, withOwner: false);
-        Output.Write(buffer.GetBuffer().AsSpan(0, (int)buffer.Length));
+        var json = new OciWriter("  ");
+        Write(json, container, withOwner: false);
+        Output.Write(json.Written);
         Output.Write("\n");
         return 0;
     }
@@ -43,27 +41,24 @@ internal static class StateCommands
 
     private static void ListJson(OciContext context)
     {
-        using var buffer = new MemoryStream();
-        using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
+        var json = new OciWriter();
+        var any = false;
+        foreach (var container in Container.All(context.Root))
         {
-            var any = false;
-            foreach (var container in Container.All(context.Root))
+            using (container)
             {
-                using (container)
-                {
-                    if (!any)
-                        json.WriteStartArray();
-                    any = true;
-                    Write(json, container, withOwner: true);
-                }
+                if (!any)
+                    json.WriteStartArray();
+                any = true;
+                Write(json, container, withOwner: true);
             }
-            // What Go makes of an empty list, and runc prints.
-            if (any)
-                json.WriteEndArray();
-            else
-                json.WriteNullValue();
         }
-        Output.Write(buffer.GetBuffer().AsSpan(0, (int)buffer.Length));
+        // What Go makes of an empty list, and runc prints.
+        if (any)
+            json.WriteEndArray();
+        else
+            json.WriteNullValue();
+        Output.Write(json.Written);
         Output.Write("\n");
     }
 
@@ -99,25 +94,29 @@ internal static class StateCommands
     }
 
     // The members and their order are runc's: its callers' types have them all.
-    private static void Write(Utf8JsonWriter json, Container container, bool withOwner)
+    private static void Write(OciWriter json, Container container, bool withOwner)
     {
         var status = container.Status;
         json.WriteStartObject();
-        json.WriteString("ociVersion", container.Record?.OciVersion ?? Container.SpecVersion);
-        json.WriteString("id", container.Id);
-        json.WriteNumber("pid", status == ContainerStatus.Stopped ? 0 : container.Record?.Pid ?? 0);
-        json.WriteString("status", Container.Name(status));
-        json.WriteString("bundle", container.Record?.Bundle ?? "");
-        json.WriteString("rootfs", container.Record?.Rootfs ?? "");
-        json.WriteString("created", container.Record?.Created ?? "");
+        json.WriteString("ociVersion"u8, container.Record?.OciVersion ?? Container.SpecVersion);
+        json.WriteString("id"u8, container.Id);
+        json.WriteNumber("pid"u8, status == ContainerStatus.Stopped ? 0 : container.Record?.Pid ?? 0);
+        json.WriteString("status"u8, Container.Name(status));
+        json.WriteString("bundle"u8, container.Record?.Bundle ?? "");
+        json.WriteString("rootfs"u8, container.Record?.Rootfs ?? "");
+        json.WriteString("created"u8, container.Record?.Created ?? "");
         if (container.Record?.Annotations is { Count: > 0 } annotations)
         {
-            json.WriteStartObject("annotations");
+            json.WritePropertyName("annotations"u8);
+            json.WriteStartObject();
             foreach (var (name, value) in annotations)
-                json.WriteString(name, value);
+            {
+                json.WritePropertyName(name);
+                json.WriteStringValue(value);
+            }
             json.WriteEndObject();
         }
-        json.WriteString("owner", withOwner ? Owner(container) : "");
+        json.WriteString("owner"u8, withOwner ? Owner(container) : "");
         json.WriteEndObject();
     }
 
