@@ -1,5 +1,6 @@
 // The words of a profile as the kernel's numbers (linux/seccomp.h), and the line that names a word it does not know.
 
+using Conman.Linux;
 using Conman.Oci.RuntimeSpec;
 
 namespace Conman.Runtime.Seccomp;
@@ -18,7 +19,7 @@ internal enum Comparison : byte
 
 internal static class SeccompWords
 {
-    public const uint KillThread = 0, NoSuchCall = 0x00050000 | 38 /* ENOSYS */, Notify = 0x7fc00000;
+    public const uint KillThread = 0, NoSuchCall = 0x00050000 | Errno.ENOSYS, Notify = 0x7fc00000;
     public const uint NewListener = 1 << 3, WaitKillable = 1 << 5, Tsync = 1 << 0, SpeculationAllowed = 1 << 2;
     private const uint NotPermitted = 1 /* EPERM */, MostErrno = 4095;
 

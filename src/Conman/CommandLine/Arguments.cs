@@ -138,7 +138,7 @@ internal static class Nearest
     public static string? To(string word, IEnumerable<string> candidates)
     {
         string? best = null;
-        var least = Math.Max(2, (word.Length + 2) / 3);
+        var least = Math.Max(3, (word.Length + 2) / 3); // two letters that changed places are two differences
         foreach (var candidate in candidates)
         {
             var distance = candidate.StartsWith(word, StringComparison.Ordinal) && word.Length > 2 ? 1 : Distance(word, candidate);
