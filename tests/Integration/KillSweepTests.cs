@@ -13,7 +13,7 @@ public class KillSweepTests(ITestOutputHelper output) : ContainerTest
     // Calls after which the world is another: a sample has each of them, and of the rest some.
     private static readonly HashSet<string> Turning =
     [
-        "mkdirat", "symlinkat", "renameat", "unlinkat", "clone3", "bind", "sendto", "pidfd_send_signal", "flock",
+        "mkdirat", "symlinkat", "linkat", "setxattr", "unlinkat", "clone3", "bind", "sendto", "pidfd_send_signal", "flock",
         "execveat", "execve", "fork", "move_mount", "pivot_root", "setns", "unshare", "accept4",
     ];
 
@@ -168,9 +168,9 @@ public class KillSweepTests(ITestOutputHelper output) : ContainerTest
         Prepare(Scenario.Create);
         string folder = Bundle.Subfolder("pids");
         string[] create = Runtime.CommandLine("create", "--bundle", Bundle.Folder, "--pid-file", folder + "/pid", Bundle.Id);
-        // From the record (the second rename) on: what makes the pid file, and whatever comes until init goes on (the first send).
+        // What makes the pid file (the link gives it its name), and whatever comes until init goes on (the first send).
         string[] calls = KillAt.Run(Runtime, "own", "list", [], create, [Delete]).Lines;
-        int begin = Array.LastIndexOf(calls, "renameat"), end = Array.LastIndexOf(calls, "sendto");
+        int begin = Array.LastIndexOf(calls, "linkat"), end = Array.LastIndexOf(calls, "sendto");
         Assert.InRange(begin, 0, end);
         for (int n = begin - 10; n <= end + 4; n++)
         {
