@@ -8,6 +8,7 @@ namespace Conman.Linux;
 public static unsafe class Bpf
 {
     private const int LoadProgram = 5, Attach = 8;
+    private const int MostTries = 100; // far more than there are signals in a moment, and an end
     private const uint CgroupDeviceProgram = 15, CgroupDevice = 6, AllowMulti = 2;
 
     /// <summary>Loads a program (struct bpf_insn, 8 bytes each).</summary>
@@ -20,7 +21,12 @@ public static unsafe class Bpf
             attr.insn_cnt = (uint)(instructions.Length / 8);
             attr.insns = (ulong)code;
             attr.license = (ulong)license;
-            return FileDescriptor.Check(Native.syscall(SyscallNumber.bpf, LoadProgram, (nint)(&attr), sizeof(Attributes), 0, 0, 0), "load the device program");
+            // The verifier gives up with EAGAIN when a signal comes, be it one that nobody waits for (SIGCHLD).
+            nint fd;
+            var tries = 0;
+            do fd = Native.syscall(SyscallNumber.bpf, LoadProgram, (nint)(&attr), sizeof(Attributes), 0, 0, 0);
+            while (fd < 0 && Marshal.GetLastPInvokeError() == Errno.EAGAIN && ++tries < MostTries);
+            return FileDescriptor.Check(fd, "load the device program");
         }
     }
 

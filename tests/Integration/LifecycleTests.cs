@@ -117,6 +117,16 @@ public class LifecycleTests : ContainerTest
         Assert.Equal([pid], JsonNode.Parse(Runtime.Run("ps", "--format", "json", Bundle.Id).Succeeded().Output)!.AsArray().Select(p => (int)p!));
     }
 
+    /// <summary>A node keeps many pods between create and start; what waits there must cost next to nothing.</summary>
+    [SkippableFact]
+    public void A_container_that_waits_for_start_costs_less_than_200_kilobytes()
+    {
+        Skip.If(Runtime.IsRunc, "runc waits with a Go heap");
+        Runtime.Create(Bundle.Args("true")).Succeeded();
+        string pss = File.ReadLines($"/proc/{Runtime.Pid(Bundle.Id)}/smaps_rollup").Single(line => line.StartsWith("Pss:", StringComparison.Ordinal));
+        Assert.InRange(int.Parse(pss.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1]), 1, 200);
+    }
+
     [SkippableFact]
     public void An_id_can_be_used_once()
     {
