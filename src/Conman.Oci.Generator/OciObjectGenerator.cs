@@ -1,4 +1,4 @@
-// Writes the reader and the writer of every class marked [OciObject]: straight code over Utf8JsonReader, so that parsing a config.json
+// Writes the reader and the writer of every class marked [OciObject]: straight code over OciReader, so that parsing a config.json
 // for the first time costs no reflection, no metadata and no converters.
 
 using System.Collections.Generic;
@@ -41,7 +41,6 @@ public sealed class OciObjectGenerator : IIncrementalGenerator
             #nullable enable
             using System;
             using System.Collections.Generic;
-            using System.Text.Json;
             using Conman.Oci;
 
             namespace {{type.ContainingNamespace.ToDisplayString()}};
@@ -65,7 +64,7 @@ public sealed class OciObjectGenerator : IIncrementalGenerator
                         reader.End();
                         return result;
                     }
-                    catch (JsonException e)
+                    catch (JsonSyntaxException e)
                     {
                         throw reader.Malformed(e);
                     }

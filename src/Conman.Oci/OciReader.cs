@@ -5,16 +5,13 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Text;
-using System.Text.Json;
 
 namespace Conman.Oci;
 
 /// <summary>What generated readers read with.</summary>
 public ref struct OciReader
 {
-    private const int MaxDepth = 64;
-
-    private Utf8JsonReader _json;
+    private JsonTokens _json;
     private readonly ReadOnlySpan<byte> _document;
     private Trail _trail;
     private int _depth;
@@ -23,7 +20,7 @@ public ref struct OciReader
     public OciReader(ReadOnlySpan<byte> document)
     {
         _document = document;
-        _json = new Utf8JsonReader(document, new JsonReaderOptions { MaxDepth = MaxDepth });
+        _json = new JsonTokens(document);
     }
 
     /// <summary>Moves to the document's value.</summary>
@@ -33,24 +30,24 @@ public ref struct OciReader
     public void End() => _json.Read();
 
     /// <summary>The value must be an object.</summary>
-    public readonly void BeginObject() => Expect(JsonTokenType.StartObject, "an object");
+    public readonly void BeginObject() => Expect(JsonToken.StartObject, "an object");
 
     /// <summary>The value must be an array.</summary>
-    public readonly void BeginArray() => Expect(JsonTokenType.StartArray, "an array");
+    public readonly void BeginArray() => Expect(JsonToken.StartArray, "an array");
 
     /// <summary>Moves to the name of the next member; false at the object's end.</summary>
     public bool NextMember()
     {
         _json.Read();
-        if (_json.TokenType != JsonTokenType.PropertyName)
+        if (_json.Token != JsonToken.Name)
             return false;
-        if (_json.ValueIsEscaped)
+        if (_json.Escaped)
             Text(); // an escape may stand for half a character: refused here, so that names can be compared
         return true;
     }
 
     /// <summary>Whether the member that <see cref="NextMember"/> found has this name.</summary>
-    public readonly bool IsMember(ReadOnlySpan<byte> name) => _json.ValueTextEquals(name);
+    public readonly bool IsMember(ReadOnlySpan<byte> name) => _json.Is(name);
 
     /// <summary>Moves to the value of a known member; false if it is null, which counts as absent.</summary>
     public bool BeginMember(string name, int number, ref ulong seen)
@@ -60,7 +57,7 @@ public ref struct OciReader
             throw Duplicate();
         seen |= 1ul << number;
         _json.Read();
-        return _json.TokenType != JsonTokenType.Null;
+        return _json.Token != JsonToken.Null;
     }
 
     /// <summary>Moves to the value of a map's member; its name.</summary>
@@ -79,7 +76,7 @@ public ref struct OciReader
     public bool NextElement(int index)
     {
         _json.Read();
-        if (_json.TokenType == JsonTokenType.EndArray)
+        if (_json.Token == JsonToken.EndArray)
             return false;
         _trail[_depth++] = new Step(null, index);
         return true;
@@ -94,60 +91,55 @@ public ref struct OciReader
         var name = BeginKey();
         if (!(unknown ??= new UnknownMembers()).IsNew(name))
             throw Duplicate();
-        var start = (int)_json.TokenStartIndex;
+        var start = _json.Start;
         _json.Skip();
-        unknown.Add(new UnknownMember(name, _document[start..(int)_json.BytesConsumed].ToArray()));
+        unknown.Add(new UnknownMember(name, _document[start.._json.At].ToArray()));
     }
 
     /// <summary>A string.</summary>
     public string String()
     {
-        Expect(JsonTokenType.String, "a string");
+        Expect(JsonToken.String, "a string");
         return Text();
     }
 
     /// <summary>A boolean.</summary>
     public readonly bool Boolean()
     {
-        if (_json.TokenType is not (JsonTokenType.True or JsonTokenType.False))
+        if (_json.Token is not (JsonToken.True or JsonToken.False))
             throw Unexpected("true or false");
-        return _json.TokenType == JsonTokenType.True;
+        return _json.Token == JsonToken.True;
     }
 
     /// <summary>A whole number.</summary>
     public readonly long Signed(long least, long most)
     {
-        Expect(JsonTokenType.Number, "a number");
-        return _json.TryGetInt64(out var value) && value >= least && value <= most ? value : throw OutOfRange(least.ToString(), most.ToString());
+        Expect(JsonToken.Number, "a number");
+        return _json.TrySigned(out var value) && value >= least && value <= most ? value : throw OutOfRange(least.ToString(), most.ToString());
     }
 
     /// <summary>A whole number that is not negative.</summary>
     public readonly ulong Unsigned(ulong most)
     {
-        Expect(JsonTokenType.Number, "a number");
-        return _json.TryGetUInt64(out var value) && value <= most ? value : throw OutOfRange("0", most.ToString());
+        Expect(JsonToken.Number, "a number");
+        return _json.TryUnsigned(out var value) && value <= most ? value : throw OutOfRange("0", most.ToString());
     }
 
     /// <summary>The error for a member that is there twice.</summary>
     public readonly OciFormatException Duplicate() => Error("is given twice");
 
     /// <summary>The error for what is no JSON.</summary>
-    public readonly OciFormatException Malformed(JsonException e)
+    public readonly OciFormatException Malformed(JsonSyntaxException e)
     {
         if (_document.Length == 0)
             return new OciFormatException("invalid JSON: the document is empty");
         if (_document.StartsWith("\ufeff"u8))
             return new OciFormatException("invalid JSON: the document begins with a byte order mark");
-        // The exception knows where; the words are ours, since ahead-of-time compilation may leave the framework's out.
-        var line = (int)(e.LineNumber ?? 0);
-        var start = 0;
-        for (var i = 0; i < line; i++)
-            start += _document[start..].IndexOf((byte)'\n') + 1;
-        var at = (int)Math.Min(start + (e.BytePositionInLine ?? 0), _document.Length);
-        var reason = _json.CurrentDepth >= MaxDepth - 1 && at < _document.Length && _document[at] is (byte)'[' or (byte)'{' ? $"more than {MaxDepth} levels deep"
-            : at == _document.Length ? "the document ends too early"
-            : $"unexpected {Character(_document[at..])} in column {at - start + 1}";
-        return new OciFormatException($"{(_depth > 0 ? Where() + ": " : "")}invalid JSON (line {line + 1}): {reason}", e);
+        var before = _document[..e.Position];
+        var reason = e.TooDeep ? $"more than {JsonTokens.MostDepth} levels deep"
+            : e.Position == _document.Length ? "the document ends too early"
+            : $"unexpected {Character(_document[e.Position..])} in column {e.Position - before.LastIndexOf((byte)'\n')}";
+        return new OciFormatException($"{(_depth > 0 ? Where() + ": " : "")}invalid JSON (line {1 + before.Count((byte)'\n')}): {reason}", e);
     }
 
     private static string Character(ReadOnlySpan<byte> text)
@@ -156,43 +148,30 @@ public ref struct OciReader
         return known && OneLine(rune.ToString(), 2) is var shown and not "?" ? $"'{shown}'" : known ? $"U+{rune.Value:X4}" : $"byte 0x{text[0]:x2}";
     }
 
-    private readonly string Text()
-    {
-        try
-        {
-            return _json.GetString()!;
-        }
-        catch (InvalidOperationException e)
-        {
-            throw Error("is not valid UTF-8 text", e);
-        }
-    }
+    private readonly string Text() => _json.TryText(out var text) ? text : throw Error("is not valid UTF-8 text");
 
-    private readonly void Expect(JsonTokenType type, string what)
+    private readonly void Expect(JsonToken type, string what)
     {
-        if (_json.TokenType != type)
+        if (_json.Token != type)
             throw Unexpected(what);
     }
 
-    private readonly OciFormatException Unexpected(string what) => Error($"expected {what}, found {_json.TokenType switch
+    private readonly OciFormatException Unexpected(string what) => Error($"expected {what}, found {_json.Token switch
     {
-        JsonTokenType.StartObject => "an object",
-        JsonTokenType.StartArray => "an array",
-        JsonTokenType.String => "a string",
-        JsonTokenType.Number => "a number",
-        JsonTokenType.True => "true",
-        JsonTokenType.False => "false",
+        JsonToken.StartObject => "an object",
+        JsonToken.StartArray => "an array",
+        JsonToken.String => "a string",
+        JsonToken.Number => "a number",
+        JsonToken.True => "true",
+        JsonToken.False => "false",
         _ => "null",
     }}");
 
     private readonly OciFormatException OutOfRange(string least, string most) =>
-        Error($"{OneLine(Encoding.UTF8.GetString(_json.ValueSpan[..Math.Min(_json.ValueSpan.Length, 80)]), 40)} is not a whole number from {least} to {most}");
+        Error($"{OneLine(Encoding.UTF8.GetString(_json.Value[..Math.Min(_json.Value.Length, 80)]), 40)} is not a whole number from {least} to {most}");
 
-    private readonly OciFormatException Error(string what, Exception? inner = null)
-    {
-        var line = 1 + _document[..(int)Math.Min(_json.TokenStartIndex, _document.Length)].Count((byte)'\n');
-        return new OciFormatException($"{(_depth > 0 ? Where() : "document")}: {what} (line {line})", inner);
-    }
+    private readonly OciFormatException Error(string what) =>
+        new($"{(_depth > 0 ? Where() : "document")}: {what} (line {1 + _document[.._json.Start].Count((byte)'\n')})");
 
     private readonly string Where()
     {
@@ -223,7 +202,7 @@ public ref struct OciReader
     }
 
     // Names and indexes on the way to where the reader is; in the reader itself, so that nothing is allocated for it.
-    [InlineArray(MaxDepth + 2)]
+    [InlineArray(JsonTokens.MostDepth + 2)]
     private struct Trail
     {
         private Step _first;

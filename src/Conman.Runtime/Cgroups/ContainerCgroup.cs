@@ -50,7 +50,7 @@ public sealed class ContainerCgroup
             throw new RuntimeException($"container's cgroup unexpectedly frozen: {Folder.Path}");
     }
 
-    /// <summary>Makes the folder and those above it, with every controller that the host offers handed down.</summary>
+    /// <summary>Makes the folder and those above it.</summary>
     /// <param name="owner">What the cgroup is marked with before there is a process in it.</param>
     public void Make(string owner)
     {
@@ -65,7 +65,13 @@ public sealed class ContainerCgroup
         else if (errno != 0)
             throw new RuntimeException($"cannot make cgroup {Folder.Path}: {LinuxException.Describe(errno)}");
         Folder.TryMark(owner);
+    }
+
+    /// <summary>Hands down every controller that the host offers, and writes the limits.</summary>
+    public void Limit(IReadOnlyList<(string File, string Value)> limits)
+    {
         HandDownControllers();
+        Apply(limits);
     }
 
     /// <summary>Writes the limits; a limit that no controller can enforce is an error.</summary>

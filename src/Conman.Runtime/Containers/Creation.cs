@@ -117,9 +117,7 @@ public sealed class Creation : IDisposable
         var cgroup = ContainerCgroup.Locate(Spec.Linux!.CgroupsPath, _request.Id);
         cgroup.RefuseOccupied(); // before it is recorded as one that delete may kill
         Folder.Cgroup = cgroup.Folder.Path;
-        Folder.WriteSpec(_bundle.Json);
         cgroup.Make(Folder.Path);
-        cgroup.Apply(_compiled.Limits);
 
         if (_compiled.ConsoleReceiver is { } receiver)
         {
@@ -143,8 +141,11 @@ public sealed class Creation : IDisposable
                 pid = Files.Open(_compiled.PidNamespace.Path, OpenFlags.ReadOnly);
             using (pid)
                 _init = InitProcess.Start(_compiled.Plan, keep, folder, pid, (-1, -1, -1));
+            // From here on two work at once: the process on its plan, and this one on what must be there before the program.
             DeviceRules.Attach(_compiled.DeviceProgram, folder);
         }
+        cgroup.Limit(_compiled.Limits);
+        Folder.WriteSpec(_bundle.Json);
         Accompany(cgroup);
         Record(cgroup);
         if (!_request.AwaitStart)
