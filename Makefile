@@ -34,7 +34,7 @@ soak: setup-test build ## the tests that take long: the whole kill sweep
 format: ## put the code into the project's format
 	dotnet format Conman.sln
 
-install: build ## install to $(PREFIX)/bin, with the link conman-runc
+install: build ## install to /usr/local/bin (or PREFIX), with the link conman-runc
 	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/conman
 	ln -sf conman $(DESTDIR)$(PREFIX)/bin/conman-runc
 
