@@ -87,7 +87,7 @@ public class KernelLayoutTests
     };
 
     // Numbers that are ours, not the kernel's: "Class.Name".
-    private static readonly HashSet<string> OurOwnNumbers = ["Signals.FirstRealTime", "Signals.Last"];
+    private static readonly HashSet<string> OurOwnNumbers = ["Signals.FirstRealTime", "Signals.Last", "Bpf.MostTries"];
 
     private static readonly Dictionary<Type, (string Name, Dictionary<string, string>? Fields, bool Prefix)> Structs = new()
     {
