@@ -130,7 +130,7 @@ public class ExecTests : ContainerTest
         Result exec = Exec("--detach", "--pid-file", file, Bundle.Id, "sh", "-c", "echo ready; exec sleep 999").Succeeded();
         exec.WaitForOutput("ready");
         int pid = int.Parse(File.ReadAllText(file));
-        Assert.Equal("sleep\0999\0", File.ReadAllText($"/proc/{pid}/cmdline"));
+        Wait.Until(() => File.ReadAllText($"/proc/{pid}/cmdline") == "sleep\0999\0", "the shell to become sleep");
         Runtime.Run("kill", Bundle.Id, "KILL").Succeeded();
         Wait.ForExit(pid);
     }
