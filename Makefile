@@ -9,7 +9,9 @@ PREFIX ?= /usr/local
 
 BUILD_PACKAGES := gcc libc6-dev zlib1g-dev binutils
 RUN_PACKAGES := busybox-static
-TEST_PACKAGES := busybox-static runc libseccomp-dev strace iproute2 procps
+TEST_PACKAGES := busybox-static runc libseccomp-dev strace iproute2 procps $(VM_PACKAGES)
+# The virtual machine of the tests (tests/Vm): its kernel is unpacked, not installed.
+VM_PACKAGES := qemu-system-x86 kmod cpio xz-utils zstd lz4 systemd dbus
 BENCH_PACKAGES := busybox-static mmdebstrap
 
 .PHONY: help build run test bench soak format install uninstall clean setup-build setup-run setup-test setup-bench

@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 
 namespace Conman.Integration.Tests;
 
+[Trait("Needs", "controllers")]
 public class CgroupTests : ContainerTest
 {
     private string Value(string file) => File.ReadAllText($"{Bundle.Cgroup}/{file}").TrimEnd();
