@@ -1,4 +1,4 @@
-// One cgroup of the unified hierarchy, as a folder of cgroup2 (cgroups(7), Documentation/admin-guide/cgroup-v2.rst).
+// One cgroup, as a folder of cgroup2 (cgroups(7), Documentation/admin-guide/cgroup-v2.rst); what cgroup v1 has as well works there too.
 
 using System.Text;
 
@@ -7,20 +7,7 @@ namespace Conman.Linux;
 /// <summary>A cgroup by its path. Nothing is held open; every call stands for itself.</summary>
 public readonly record struct CgroupFolder(string Path)
 {
-    private const long Cgroup2Magic = 0x63677270;
     private const string OwnerAttribute = "user.conman.owner";
-
-    /// <summary>The mount point of cgroup2: /sys/fs/cgroup, or below it on a hybrid host; null where there is none.</summary>
-    public static string? FindMount()
-    {
-        foreach (var path in (ReadOnlySpan<string>)["/sys/fs/cgroup", "/sys/fs/cgroup/unified"])
-        {
-            using var folder = Files.TryOpen(path, OpenFlags.Path | Files.Directory, out _);
-            if (folder is not null && Files.FileSystemType(folder, path) == Cgroup2Magic)
-                return path;
-        }
-        return null;
-    }
 
     /// <summary>Makes the cgroup; errno or 0. The parent must exist.</summary>
     public int TryMake() => Files.TryMakeDirectory(Path, 0x1ed /* 0755 */);
@@ -86,6 +73,28 @@ public readonly record struct CgroupFolder(string Path)
         return found;
     }
 
+    /// <summary>Signals every process in it and below it, one after the other; gives back their pidfds.</summary>
+    public List<FileDescriptor> Signal(int signal)
+    {
+        var open = new List<(int Pid, FileDescriptor Process)>();
+        foreach (var pid in Processes())
+        {
+            if (Conman.Linux.Processes.TryOpen(pid) is { } process)
+                open.Add((pid, process));
+        }
+        // Between the list and the pidfd a number may have passed to another process: who is listed still is the one.
+        var listed = Processes();
+        var signalled = new List<FileDescriptor>();
+        foreach (var (pid, process) in open)
+        {
+            if (listed.Contains(pid) && Conman.Linux.Processes.TrySignal(process, signal) == 0)
+                signalled.Add(process);
+            else
+                process.Dispose();
+        }
+        return signalled;
+    }
+
     /// <summary>Kills every process in it and below it at once (cgroup.kill, Linux 5.14); errno or 0.</summary>
     public int TryKill() => TryWrite("cgroup.kill", "1");
 
@@ -112,12 +121,16 @@ public readonly record struct CgroupFolder(string Path)
                 RemoveBelow();
             errno = Files.TryRemoveDirectory(Path);
             var left = (int)(deadline - Environment.TickCount64);
-            if (errno is 0 or Errno.ENOENT || events is null)
-                return errno == Errno.ENOENT ? 0 : errno;
+            if (errno is 0 or Errno.ENOENT)
+                return 0;
             if (left <= 0)
                 return errno;
-            // A killed task leaves the count a moment after it is a zombie, without an event: the bound on the wait covers that.
-            AwaitChange(events, populated ? left : 1);
+            // A killed task leaves the count a moment after it is a zombie, without an event: the bound on the wait covers that. Those of
+            // cgroup v1 have no events at all.
+            if (populated)
+                AwaitChange(events!, left);
+            else
+                Waiting.Poll([], 1);
         }
     }
 

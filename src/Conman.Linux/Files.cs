@@ -306,6 +306,13 @@ public static unsafe class Files
         return fs.f_type;
     }
 
+    /// <summary>f_type of statfs(2) at a path; 0 if there is nothing, or it may not be seen.</summary>
+    public static long FileSystemType(string path)
+    {
+        StatFs fs;
+        return Native.statfs(path, &fs) < 0 ? 0 : fs.f_type;
+    }
+
     /// <summary>Names in a directory, without . and .., in the kernel's order.</summary>
     public static List<string> List(FileDescriptor directory, string name)
     {

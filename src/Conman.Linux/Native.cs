@@ -48,6 +48,9 @@ internal static unsafe partial class Native
     [LibraryImport(Libc, SetLastError = true)]
     internal static partial int flock(int fd, int operation);
 
+    [LibraryImport(Libc, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int statfs(string path, StatFs* result);
+
     [LibraryImport(Libc, SetLastError = true)]
     internal static partial int fstatfs(int fd, StatFs* result);
 

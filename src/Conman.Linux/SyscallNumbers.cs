@@ -30,6 +30,7 @@ public static class SyscallNumbers
     public static int personality => Arm64 ? 92 : 135;
     public static int ioprio_set => Arm64 ? 30 : 251;
     public static int sched_setattr => Arm64 ? 274 : 314;
+    public static int write => Arm64 ? 64 : 1;
     public static int close => Arm64 ? 57 : 3;
     public const int move_mount = 429;
     public const int close_range = 436;

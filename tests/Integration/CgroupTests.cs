@@ -7,11 +7,24 @@ namespace Conman.Integration.Tests;
 [Trait("Needs", "controllers")]
 public class CgroupTests : ContainerTest
 {
-    private string Value(string file) => File.ReadAllText($"{Bundle.Cgroup}/{file}").TrimEnd();
+    private string Value(string file) => File.ReadAllText($"{Bundle.CgroupOf(file[..file.IndexOf('.')])}/{file}").TrimEnd();
 
-    private static void Needs(string controller) =>
-        Skip.IfNot(File.ReadAllText(Leftovers.CgroupRoot + "/cgroup.controllers").Split(' ', '\n').Contains(controller),
-            $"the unified hierarchy has no {controller} controller here");
+    private static void Needs(string controller)
+    {
+        if (Leftovers.Unified)
+        {
+            Skip.IfNot(File.ReadAllText(Leftovers.CgroupRoot + "/cgroup.controllers").Split(' ', '\n').Contains(controller),
+                $"the unified hierarchy has no {controller} controller here");
+        }
+        else
+        {
+            Skip.IfNot(Directory.Exists($"{Leftovers.CgroupRoot}/{controller}"), $"no hierarchy has the {controller} controller here");
+        }
+    }
+
+    private static void NeedsLegacy() => Skip.If(Leftovers.Unified, "needs the hierarchies of cgroup v1");
+
+    private static void NeedsUnified() => Skip.IfNot(Leftovers.Unified, "needs the unified hierarchy alone");
 
     private static JsonNode Json(string text) => JsonNode.Parse(text)!;
 
@@ -19,7 +32,12 @@ public class CgroupTests : ContainerTest
     public void The_process_is_in_the_cgroup_asked_for()
     {
         int pid = StartIdle(Bundle);
-        Assert.Equal(pid.ToString(), Value("cgroup.procs"));
+        Assert.Equal(pid.ToString(), File.ReadAllText(Bundle.Cgroup + "/cgroup.procs").TrimEnd());
+        if (!Leftovers.Unified)
+        {
+            string[] others = File.ReadAllLines($"/proc/{pid}/cgroup");
+            Assert.All(others, line => Assert.EndsWith($":/conman-test/{Bundle.Id}", line));
+        }
         Assert.Contains($"0::/conman-test/{Bundle.Id}", File.ReadAllText($"/proc/{pid}/cgroup"));
     }
 
@@ -27,7 +45,7 @@ public class CgroupTests : ContainerTest
     public void The_cgroup_is_there_when_created_and_gone_when_deleted()
     {
         Runtime.Create(Bundle.Args("true")).Succeeded();
-        Assert.Equal(Runtime.Pid(Bundle.Id).ToString(), Value("cgroup.procs"));
+        Assert.Equal(Runtime.Pid(Bundle.Id).ToString(), File.ReadAllText(Bundle.Cgroup + "/cgroup.procs").TrimEnd());
         Runtime.Run("delete", "--force", Bundle.Id).Succeeded();
         Assert.False(Directory.Exists(Bundle.Cgroup));
     }
@@ -54,7 +72,7 @@ public class CgroupTests : ContainerTest
         StartIdle(Bundle);
         string file = Bundle.Folder + "/exec.pid";
         Runtime.Run("exec", "--detach", "--pid-file", file, Bundle.Id, "sleep", "999").Succeeded();
-        Assert.Contains(File.ReadAllText(file), Value("cgroup.procs").Split('\n'));
+        Assert.Contains(File.ReadAllText(file), File.ReadAllText(Bundle.Cgroup + "/cgroup.procs").TrimEnd().Split('\n'));
     }
 
     [SkippableFact]
@@ -87,36 +105,145 @@ public class CgroupTests : ContainerTest
     }
 
     [SkippableTheory]
-    [InlineData("memory", """{ "memory": { "limit": 33554432 } }""", "memory.max", "33554432")]
-    [InlineData("memory", """{ "memory": { "limit": 33554432, "swap": 67108864 } }""", "memory.swap.max", "33554432")]
-    [InlineData("memory", """{ "memory": { "limit": -1 } }""", "memory.max", "max")]
-    [InlineData("memory", """{ "memory": { "reservation": 16777216 } }""", "memory.low", "16777216")]
-    [InlineData("pids", """{ "pids": { "limit": 42 } }""", "pids.max", "42")]
-    [InlineData("pids", """{ "pids": { "limit": -1 } }""", "pids.max", "max")]
-    [InlineData("cpu", """{ "cpu": { "quota": 50000, "period": 100000 } }""", "cpu.max", "50000 100000")]
-    [InlineData("cpu", """{ "cpu": { "quota": -1, "period": 200000 } }""", "cpu.max", "max 200000")]
-    [InlineData("cpuset", """{ "cpu": { "cpus": "0" } }""", "cpuset.cpus", "0")]
-    [InlineData("cpuset", """{ "cpu": { "cpus": "0", "mems": "0" } }""", "cpuset.mems", "0")]
-    [InlineData("io", """{ "blockIO": { "weight": 500 } }""", "io.bfq.weight", "default 500")]
-    [InlineData("memory", """{ "unified": { "memory.high": "20971520" } }""", "memory.high", "20971520")]
-    [InlineData("pids", """{ "unified": { "pids.max": "17" } }""", "pids.max", "17")]
-    public void A_limit_is_written(string controller, string resources, string file, string value)
+    [InlineData("memory", """{ "memory": { "limit": 33554432 } }""", "memory.max=33554432", "memory.limit_in_bytes=33554432")]
+    [InlineData("memory", """{ "memory": { "limit": 33554432, "swap": 67108864 } }""", "memory.swap.max=33554432", "memory.memsw.limit_in_bytes=67108864")]
+    [InlineData("memory", """{ "memory": { "limit": -1 } }""", "memory.max=max", "memory.limit_in_bytes=9223372036854771712")]
+    [InlineData("memory", """{ "memory": { "reservation": 16777216 } }""", "memory.low=16777216", "memory.soft_limit_in_bytes=16777216")]
+    [InlineData("memory", """{ "memory": { "swappiness": 10 } }""", "", "memory.swappiness=10")]
+    [InlineData("pids", """{ "pids": { "limit": 42 } }""", "pids.max=42", "pids.max=42")]
+    [InlineData("pids", """{ "pids": { "limit": -1 } }""", "pids.max=max", "pids.max=max")]
+    [InlineData("pids", """{ "pids": { "limit": 0 } }""", "pids.max=1", "pids.max=1")]
+    [InlineData("cpu", """{ "cpu": { "shares": 1024 } }""", "cpu.weight=100", "cpu.shares=1024")]
+    [InlineData("cpu", """{ "cpu": { "quota": 50000, "period": 100000 } }""", "cpu.max=50000 100000", "cpu.cfs_quota_us=50000")]
+    [InlineData("cpu", """{ "cpu": { "quota": -1, "period": 200000 } }""", "cpu.max=max 200000", "cpu.cfs_period_us=200000")]
+    [InlineData("cpu", """{ "cpu": { "quota": 50000, "burst": 20000 } }""", "cpu.max.burst=20000", "cpu.cfs_burst_us=20000")]
+    [InlineData("cpu", """{ "cpu": { "idle": 1 } }""", "cpu.idle=1", "cpu.idle=1")]
+    [InlineData("cpuset", """{ "cpu": { "cpus": "0" } }""", "cpuset.cpus=0", "cpuset.cpus=0")]
+    [InlineData("cpuset", """{ "cpu": { "cpus": "0", "mems": "0" } }""", "cpuset.mems=0", "cpuset.mems=0")]
+    [InlineData("io", """{ "blockIO": { "weight": 500 } }""", "io.bfq.weight=default 500", "")]
+    [InlineData("blkio", """{ "blockIO": { "weight": 500 } }""", "", "blkio.bfq.weight=500")]
+    [InlineData("memory", """{ "unified": { "memory.high": "20971520" } }""", "memory.high=20971520", "")]
+    [InlineData("pids", """{ "unified": { "pids.max": "17" } }""", "pids.max=17", "")]
+    public void A_limit_is_written(string controller, string resources, string unified, string legacy)
     {
+        string[] expected = (Leftovers.Unified ? unified : legacy).Split('=');
+        Skip.If(expected[0].Length == 0, "not in this version of cgroups");
         Needs(controller);
-        Skip.If(controller == "io" && !File.Exists(Leftovers.CgroupRoot + "/init.scope/" + file), "no bfq scheduler");
+        Skip.If(controller == "io" && !File.Exists(Leftovers.CgroupRoot + "/init.scope/" + expected[0]), "no bfq scheduler");
+        Skip.If(controller == "memory" && resources.Contains("swap\"") && !File.Exists("/proc/swaps"), "no swap");
         foreach ((string name, JsonNode? resource) in Json(resources).AsObject())
             Bundle.Set("linux/resources/" + name, resource!.DeepClone());
         StartIdle(Bundle);
-        Assert.Equal(value, Value(file));
+        Assert.Equal(expected[1], Value(expected[0]));
     }
 
     [SkippableFact]
-    public void Cpu_shares_become_a_weight()
+    public void What_cgroup_v1_does_not_have_is_refused()
     {
-        Needs("cpu");
-        StartIdle(Bundle.Set("linux/resources/cpu", Json("""{ "shares": 1024 }""")));
-        // 39 by the linear map of old, 100 by the newer one, which keeps the default the default.
-        Assert.Contains(Value("cpu.weight"), (string[])["39", "100"]);
+        NeedsLegacy();
+        Bundle.Set("linux/resources/unified", Json("""{ "memory.high": "20971520" }""")).Args("true");
+        Runtime.RunContainer(Bundle).FailedWith("cannot use unified on cgroup v1");
+        AssertNothingLeft();
+    }
+
+    [SkippableFact]
+    public void The_devices_controller_lists_what_may_be_opened()
+    {
+        NeedsLegacy();
+        Bundle.Add("linux/resources/devices", Json("""{ "allow": true, "type": "c", "major": 10, "minor": 200, "access": "rw" }"""));
+        StartIdle(Bundle);
+        string[] list = Value("devices.list").Split('\n');
+        Assert.Contains("c 10:200 rw", list);
+        Assert.Contains("c 1:3 rwm", list);
+        Assert.DoesNotContain("a *:* rwm", list);
+    }
+
+    [SkippableFact]
+    public void A_cpuset_is_inherited_by_new_cgroups_however_deep()
+    {
+        NeedsLegacy();
+        Needs("cpuset");
+        Bundle.Set("linux/cgroupsPath", $"/conman-test/{Bundle.Id}/a/b");
+        int pid = StartIdle(Bundle);
+        string folder = Bundle.CgroupOf("cpuset");
+        Assert.Equal(File.ReadAllText(Leftovers.CgroupRoot + "/cpuset/cpuset.cpus"), File.ReadAllText(folder + "/a/b/cpuset.cpus"));
+        Assert.Equal(pid.ToString(), File.ReadAllText(folder + "/a/b/cgroup.procs").TrimEnd());
+        Runtime.Run("delete", "--force", Bundle.Id).Succeeded();
+        foreach (string hierarchy in Leftovers.Hierarchies)
+        {
+            Directory.Delete($"{hierarchy}/conman-test/{Bundle.Id}/a");
+            Directory.Delete($"{hierarchy}/conman-test/{Bundle.Id}");
+        }
+    }
+
+    [SkippableFact]
+    public void A_cgroup_of_one_hierarchy_with_strangers_in_it_is_left_alone()
+    {
+        NeedsLegacy();
+        string folder = Bundle.CgroupOf("pids");
+        Directory.CreateDirectory(folder);
+        using var stranger = System.Diagnostics.Process.Start("sleep", "1000")!;
+        try
+        {
+            File.WriteAllText(folder + "/cgroup.procs", stranger.Id.ToString());
+            Runtime.RunContainer(Bundle.Args("true")).FailedWith($"container's cgroup is not empty: {folder}");
+            Assert.False(stranger.HasExited);
+            Assert.Equal(stranger.Id.ToString(), File.ReadAllText(folder + "/cgroup.procs").TrimEnd());
+        }
+        finally
+        {
+            stranger.Kill();
+            stranger.WaitForExit();
+            Directory.Delete(folder);
+        }
+        AssertNothingLeft();
+    }
+
+    [SkippableFact]
+    public void A_cgroup_that_the_old_freezer_has_frozen_is_not_joined()
+    {
+        NeedsLegacy();
+        string folder = Bundle.CgroupOf("freezer");
+        Directory.CreateDirectory(folder);
+        Directory.CreateDirectory(Bundle.Cgroup);
+        try
+        {
+            File.WriteAllText(folder + "/freezer.state", "FROZEN");
+            Runtime.RunContainer(Bundle.Args("true")).FailedWith("container's cgroup unexpectedly frozen");
+        }
+        finally
+        {
+            Directory.Delete(folder);
+            Directory.Delete(Bundle.Cgroup);
+        }
+        AssertNothingLeft();
+    }
+
+    [SkippableFact]
+    public void A_process_that_joined_one_hierarchy_by_hand_does_not_keep_it()
+    {
+        NeedsLegacy();
+        StartIdle(Bundle);
+        using var stranger = System.Diagnostics.Process.Start("sleep", "1000")!;
+        File.WriteAllText(Bundle.CgroupOf("memory") + "/cgroup.procs", stranger.Id.ToString());
+        Runtime.Run("delete", "--force", Bundle.Id).Succeeded();
+        stranger.WaitForExit();
+        AssertNothingLeft();
+    }
+
+    [SkippableTheory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void The_hierarchies_are_shown_inside_each_by_its_own(bool withNamespace)
+    {
+        NeedsLegacy();
+        if (!withNamespace)
+            Bundle.WithoutNamespace("cgroup");
+        StartIdle(Bundle);
+        Assert.Contains("memory", Runtime.Run("exec", Bundle.Id, "ls", "/sys/fs/cgroup").Succeeded().Lines);
+        Assert.Contains("1", Runtime.Run("exec", Bundle.Id, "cat", "/sys/fs/cgroup/pids/cgroup.procs").Succeeded().Lines);
+        Runtime.Run("exec", Bundle.Id, "mkdir", "/sys/fs/cgroup/new").FailedWith("Read-only file system");
+        Runtime.Run("exec", Bundle.Id, "mkdir", "/sys/fs/cgroup/memory/new").FailedWith("Read-only file system");
     }
 
     [SkippableFact]
@@ -145,7 +272,7 @@ public class CgroupTests : ContainerTest
         Needs("memory");
         StartIdle(Bundle);
         Runtime.Run("update", "--pids-limit", "77", "--memory", "33554432", Bundle.Id).Succeeded();
-        Assert.Equal(("77", "33554432"), (Value("pids.max"), Value("memory.max")));
+        Assert.Equal(("77", "33554432"), (Value("pids.max"), Value(Leftovers.Unified ? "memory.max" : "memory.limit_in_bytes")));
         Runtime.Run(new Options { Input = """{ "pids": { "limit": 66 } }""" }, "update", "--resources", "-", Bundle.Id).Succeeded();
         Assert.Equal("66", Value("pids.max"));
     }
@@ -164,6 +291,7 @@ public class CgroupTests : ContainerTest
     [SkippableFact]
     public void A_limit_that_no_controller_can_enforce_is_an_error()
     {
+        NeedsUnified();
         Skip.If(File.ReadAllText(Leftovers.CgroupRoot + "/cgroup.controllers").Contains("memory"), "the memory controller is there");
         Bundle.Set("linux/resources/memory", Json("""{ "limit": 33554432 }""")).Args("true");
         Runtime.RunContainer(Bundle).FailedWith("memory");
@@ -173,6 +301,7 @@ public class CgroupTests : ContainerTest
     [SkippableFact]
     public void A_file_of_the_cgroup_that_does_not_exist_is_an_error()
     {
+        NeedsUnified();
         Bundle.Set("linux/resources/unified", Json("""{ "flavour.max": "1" }""")).Args("true");
         Runtime.RunContainer(Bundle).FailedWith("flavour");
         AssertNothingLeft();

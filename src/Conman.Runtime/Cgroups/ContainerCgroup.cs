@@ -1,156 +1,134 @@
-// The container's cgroup: where it lies, its limits, its end.
+// The container's cgroup: where it lies, its limits, its end. What the unified hierarchy and those of cgroup v1 have in common.
 
 using Conman.Linux;
 
 namespace Conman.Runtime.Cgroups;
 
-/// <summary>A container's cgroup on the unified hierarchy. Its path follows from the spec and the id alone.</summary>
-public sealed class ContainerCgroup
+/// <summary>A container's cgroup. Its path follows from the spec and the id alone.</summary>
+public abstract class ContainerCgroup
 {
-    private const int Patience = 10_000; // ms for killed processes to be gone: only a process stuck in the kernel takes longer
+    /// <summary>Milliseconds for killed processes to be gone: only a process stuck in the kernel takes longer.</summary>
+    protected const int Patience = 10_000;
 
-    private readonly string _mount;
+    /// <summary>The folder that is marked with the owner, and through which processes are listed, frozen and killed.</summary>
+    public abstract CgroupFolder Folder { get; }
 
-    private ContainerCgroup(string mount, string path)
+    /// <summary>What <see cref="At"/> finds it again by.</summary>
+    public abstract string Record { get; }
+
+    /// <summary>Where linux.cgroupsPath leads: absolute from a hierarchy's root; relative to the caller's own cgroup; absent: a name from the id.</summary>
+    /// <param name="hierarchies">Those of a hybrid or v1 host; null: there is the unified one alone.</param>
+    public static ContainerCgroup Locate(string? cgroupsPath, string id, IReadOnlyList<CgroupHierarchy>? hierarchies)
     {
-        _mount = mount;
-        Folder = new CgroupFolder(mount + path);
-    }
-
-    /// <summary>The folder itself.</summary>
-    public CgroupFolder Folder { get; }
-
-    /// <summary>Where linux.cgroupsPath leads: absolute from the hierarchy's root; relative beside the caller's own cgroup; absent: a name from the id.</summary>
-    public static ContainerCgroup Locate(string? cgroupsPath, string id)
-    {
-        var mount = CgroupFolder.FindMount() ?? throw new RuntimeException("cannot use cgroups: no cgroup2 file system is mounted on /sys/fs/cgroup");
-        if (string.IsNullOrEmpty(cgroupsPath))
-            return new ContainerCgroup(mount, "/conman-" + id);
-        if (cgroupsPath.Split('/').Contains("..", StringComparer.Ordinal))
-            throw new RuntimeException($"linux.cgroupsPath: {cgroupsPath} must not contain ..");
-        if (cgroupsPath[0] != '/')
-        {
-            var own = OwnPath();
-            cgroupsPath = own[..(own.LastIndexOf('/') + 1)] + cgroupsPath;
-        }
-        return new ContainerCgroup(mount, Path.TrimEndingDirectorySeparator(cgroupsPath));
+        var path = Normal(cgroupsPath, id);
+        return hierarchies is null ? UnifiedCgroup.Locate(path) : LegacyCgroup.Locate(path, hierarchies);
     }
 
     /// <summary>The cgroup that a record of a container names.</summary>
-    public static ContainerCgroup At(string folder) => new(folder, "");
+    public static ContainerCgroup At(string record) => record.StartsWith('/') ? new UnifiedCgroup(CgroupHierarchy.Root, record) : LegacyCgroup.Parse(record);
+
+    /// <summary>linux.cgroupsPath without what says nothing.</summary>
+    internal static string Normal(string? cgroupsPath, string id)
+    {
+        if (string.IsNullOrEmpty(cgroupsPath))
+            return "/conman-" + id;
+        if (cgroupsPath.Split('/').Contains("..", StringComparer.Ordinal))
+            throw new RuntimeException($"linux.cgroupsPath: {cgroupsPath} must not contain ..");
+        return Path.TrimEndingDirectorySeparator(cgroupsPath);
+    }
 
     /// <summary>A cgroup left by nobody may be taken over; one that holds processes or is frozen belongs to somebody.</summary>
-    public void RefuseOccupied()
-    {
-        if (!Files.Exists(Folder.Path))
-            return;
-        if (Folder.Populated)
-            throw new RuntimeException($"container's cgroup is not empty: {Folder.Path}");
-        if (Folder.Frozen)
-            throw new RuntimeException($"container's cgroup unexpectedly frozen: {Folder.Path}");
-    }
+    public abstract void RefuseOccupied();
 
-    /// <summary>Makes the folder and those above it.</summary>
+    /// <summary>Makes the folders and those above them.</summary>
     /// <param name="owner">What the cgroup is marked with before there is a process in it.</param>
-    public void Make(string owner)
-    {
-        var errno = Folder.TryMake();
-        if (errno == Errno.ENOENT)
-        {
-            MakeParents(Path.GetDirectoryName(Folder.Path)!);
-            errno = Folder.TryMake();
-        }
-        if (errno == Errno.EEXIST)
-            RefuseOccupied();
-        else if (errno != 0)
-            throw new RuntimeException($"cannot make cgroup {Folder.Path}: {LinuxException.Describe(errno)}");
-        Folder.TryMark(owner);
-    }
+    public abstract void Make(string owner);
 
-    /// <summary>Hands down every controller that the host offers, and writes the limits.</summary>
-    public void Limit(IReadOnlyList<(string File, string Value)> limits)
-    {
-        HandDownControllers();
-        Apply(limits);
-    }
+    /// <summary>The folder to be born in (CLONE_INTO_CGROUP); null where there is no unified hierarchy.</summary>
+    public abstract FileDescriptor? Open();
 
-    /// <summary>Writes the limits; a limit that no controller can enforce is an error.</summary>
-    public void Apply(IReadOnlyList<(string File, string Value)> limits)
-    {
-        foreach (var (file, value) in limits)
-        {
-            var errno = Folder.TryWrite(file, value);
-            if (errno == 0)
-                continue;
-            var controller = file[..file.IndexOf('.')];
-            throw new RuntimeException(errno == Errno.ENOENT
-                ? $"cannot set {file} of cgroup {Folder.Path} to {value}: the {controller} controller is not available"
-                : $"cannot set {file} of cgroup {Folder.Path} to {value}: {LinuxException.Describe(errno)}");
-        }
-    }
+    /// <summary>The files through which a process joins the v1 hierarchies, in the order of <see cref="CgroupHierarchy.List"/>.</summary>
+    public abstract IEnumerable<(string Hierarchy, FileDescriptor Tasks)> OpenTasks();
+
+    /// <summary>Writes the first limits of a new cgroup.</summary>
+    public virtual void Limit(IReadOnlyList<CgroupWrite> limits) => Apply(limits);
+
+    /// <summary>Whether its processes are frozen, or asked to be.</summary>
+    public virtual bool Frozen => Folder.Frozen;
+
+    /// <summary>Freezes or thaws every process, and waits until the kernel says that it is so; errno or 0.</summary>
+    public virtual int TryFreeze(bool freeze) => Folder.TryFreeze(freeze, Patience);
 
     /// <summary>Kills whatever is in it and removes it. A cgroup that is gone already is success.</summary>
     /// <param name="owner">
     /// Whom it must be marked with, if there is a process in it; null: it is known that there was a process of ours. A create that was
     /// killed early has recorded a cgroup that it did not make, and another may have made it since.
     /// </param>
-    public void Destroy(string? owner)
+    public abstract void Destroy(string? owner);
+
+    /// <summary>Writes the limits; a limit that no controller can enforce is an error.</summary>
+    public void Apply(IReadOnlyList<CgroupWrite> limits)
     {
-        if (owner is not null && Folder.Owner != owner && Folder.Populated)
-            return;
-        // Mostly it is empty: its processes have ended.
-        if (Files.TryRemoveDirectory(Folder.Path) is 0 or Errno.ENOENT)
-            return;
-        Folder.TryKill();
-        var errno = Folder.TryRemove(Patience);
-        if (errno != 0)
-            throw new RuntimeException($"cannot remove cgroup {Folder.Path}: {LinuxException.Describe(errno)}");
+        // What does not fit the others' old values may fit their new ones: it gets a second chance.
+        List<CgroupWrite>? refused = null;
+        foreach (var limit in limits)
+        {
+            if (TryApply(limit) != 0)
+                (refused ??= []).Add(limit);
+        }
+        foreach (var limit in refused ?? [])
+        {
+            var errno = TryApply(limit);
+            if (errno != 0)
+                throw Refusal(limit, errno);
+        }
     }
 
-    private void MakeParents(string path)
+    /// <summary>The folder that has a controller's files; null if no hierarchy has the controller.</summary>
+    protected abstract CgroupFolder? FolderOf(ReadOnlySpan<char> controller);
+
+    // EINVAL, EBUSY or 0; any other errno is an error at once.
+    private int TryApply(CgroupWrite limit)
     {
-        var errno = Files.TryMakeDirectory(path, 0x1ed);
-        if (errno == Errno.ENOENT && path.Length > _mount.Length)
+        var folder = FolderOf(limit.Controller);
+        var errno = folder is null ? Errno.ENOENT : folder.Value.TryWrite(limit.File, limit.Value);
+        if (errno == Errno.ENOENT && limit.Otherwise is { } other)
+            return TryApply(other);
+        if (errno == Errno.ENOENT && limit.IfThere && folder is not null)
+            return 0;
+        return errno is 0 or Errno.EINVAL or Errno.EBUSY ? errno : throw Refusal(limit, errno);
+    }
+
+    private RuntimeException Refusal(CgroupWrite limit, int errno) => new(
+        $"cannot set {limit.File} of cgroup {(FolderOf(limit.Controller) ?? Folder).Path} to {limit.Value}: "
+        + (errno == Errno.ENOENT ? $"the {limit.Controller} controller is not available" : LinuxException.Describe(errno)));
+
+    /// <summary>Makes a folder and those above it; false if it was there.</summary>
+    protected static bool MakeFolder(CgroupFolder folder, string mount)
+    {
+        var errno = folder.TryMake();
+        if (errno == Errno.ENOENT && folder.Path.Length > mount.Length)
         {
-            MakeParents(Path.GetDirectoryName(path)!);
-            errno = Files.TryMakeDirectory(path, 0x1ed);
+            MakeFolder(new CgroupFolder(Path.GetDirectoryName(folder.Path)!), mount);
+            errno = folder.TryMake();
         }
         if (errno is not (0 or Errno.EEXIST))
-            throw new RuntimeException($"cannot make cgroup {path}: {LinuxException.Describe(errno)}");
+            throw new RuntimeException($"cannot make cgroup {folder.Path}: {LinuxException.Describe(errno)}");
+        return errno == 0;
     }
+}
 
-    // From the mount down to the parent: each cgroup offers below it what it has itself been offered and hands down.
-    private void HandDownControllers()
-    {
-        var offered = Words(new CgroupFolder(_mount).TryRead("cgroup.controllers"));
-        for (var end = _mount.Length; end >= 0 && offered.Length > 0; end = Folder.Path.IndexOf('/', end + 1))
-        {
-            var parent = new CgroupFolder(Folder.Path[..end]);
-            var enabled = Words(parent.TryRead("cgroup.subtree_control"));
-            var missing = Array.FindAll(offered, controller => Array.IndexOf(enabled, controller) < 0);
-            if (missing.Length > 0)
-            {
-                // One that cannot be handed down must not keep the others back; whoever needs it will hear of it when a limit is set.
-                if (parent.TryWrite("cgroup.subtree_control", "+" + string.Join(" +", missing)) != 0)
-                {
-                    foreach (var controller in missing)
-                        parent.TryWrite("cgroup.subtree_control", "+" + controller);
-                }
-                enabled = Words(parent.TryRead("cgroup.subtree_control"));
-            }
-            offered = enabled;
-        }
-    }
+/// <summary>One write to a control file.</summary>
+/// <param name="File">Its name, which begins with its controller's.</param>
+/// <param name="Value">What is written.</param>
+public sealed record CgroupWrite(string File, string Value)
+{
+    /// <summary>What is written instead where there is no such file.</summary>
+    public CgroupWrite? Otherwise { get; init; }
 
-    private static string[] Words(string? line) => line is { Length: > 0 } ? line.Split(' ') : [];
+    /// <summary>A controller that lacks the file has nothing there to limit.</summary>
+    public bool IfThere { get; init; }
 
-    private static string OwnPath()
-    {
-        foreach (var line in System.Text.Encoding.UTF8.GetString(Files.ReadAll("/proc/self/cgroup")).Split('\n'))
-        {
-            if (line.StartsWith("0::", StringComparison.Ordinal))
-                return line[3..];
-        }
-        return "/";
-    }
+    /// <summary>The controller.</summary>
+    public string Controller => File[..File.IndexOf('.')];
 }

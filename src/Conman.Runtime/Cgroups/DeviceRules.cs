@@ -36,6 +36,42 @@ internal static class DeviceRules
     /// <exception cref="RuntimeException">A rule makes no sense.</exception>
     public static byte[] Compile(Resources? resources)
     {
+        var rules = Rules(resources);
+        return rules.Count == 0 ? [] : DeviceProgram.Assemble(rules);
+    }
+
+    /// <summary>
+    /// The same for the devices controller of cgroup v1, which has a default and a list of exceptions to it
+    /// (Documentation/admin-guide/cgroup-v1/devices.rst).
+    /// </summary>
+    /// <exception cref="RuntimeException">A rule makes no sense, or takes a part out of another, which the list cannot express.</exception>
+    public static List<CgroupWrite> CompileLegacy(Resources? resources)
+    {
+        var rules = Rules(resources);
+        var writes = new List<CgroupWrite>(rules.Count + 1);
+        if (rules.Count == 0)
+            return writes;
+        var allowed = rules[0] is { Type: DeviceType.All, Allow: true };
+        writes.Add(new(allowed ? "devices.allow" : "devices.deny", "a"));
+        for (var i = 0; i < rules.Count; i++)
+        {
+            var rule = rules[i];
+            if (rule.Type == DeviceType.All || (rule.Allow && allowed && i >= rules.Count - ForAll.Length))
+                continue;
+            // What goes back to the default must be an exception as it stands.
+            if (rule.Allow == allowed && rules.FindIndex(0, i, other => other.Allow != allowed && PartOf(rule, other)) >= 0)
+            {
+                throw new RuntimeException(
+                    $"linux.resources.devices: cgroup v1 cannot take {Legacy(rule)} out of a rule for more devices");
+            }
+            writes.Add(new(rule.Allow ? "devices.allow" : "devices.deny", Legacy(rule)));
+        }
+        return writes;
+    }
+
+    // Empty: nothing is restricted.
+    private static List<Rule> Rules(Resources? resources)
+    {
         if (resources?.Devices is not { Count: > 0 } devices)
             return [];
         var rules = new List<Rule>(devices.Count + ForAll.Length);
@@ -46,8 +82,28 @@ internal static class DeviceRules
         if (rules is [{ Type: DeviceType.All, Allow: true, Access: DeviceAccess.All }])
             return [];
         rules.AddRange(ForAll);
-        return DeviceProgram.Assemble(rules);
+        return rules;
     }
+
+    private static string Legacy(Rule rule)
+    {
+        Span<char> access = stackalloc char[3];
+        var n = 0;
+        if ((rule.Access & DeviceAccess.Read) != 0)
+            access[n++] = 'r';
+        if ((rule.Access & DeviceAccess.Write) != 0)
+            access[n++] = 'w';
+        if ((rule.Access & DeviceAccess.MakeNode) != 0)
+            access[n++] = 'm';
+        return (rule.Type == DeviceType.Block ? "b " : "c ") + Number(rule.Major) + ":" + Number(rule.Minor) + " " + access[..n].ToString();
+
+        static string Number(int number) => number == Any ? "*" : number.ToString();
+    }
+
+    // Both speak of some device and access, yet not of the same devices.
+    private static bool PartOf(Rule rule, Rule other) =>
+        rule.Type == other.Type && (rule.Access & other.Access) != 0 && (rule.Major, rule.Minor) != (other.Major, other.Minor)
+        && (rule.Major == other.Major || rule.Major == Any || other.Major == Any) && (rule.Minor == other.Minor || rule.Minor == Any || other.Minor == Any);
 
     /// <summary>Attaches a program from <see cref="Compile"/> to the cgroup.</summary>
     public static void Attach(ReadOnlySpan<byte> program, FileDescriptor cgroup)

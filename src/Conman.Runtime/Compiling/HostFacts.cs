@@ -1,5 +1,7 @@
 // What the compiler must know of the host and of the command: gathered before, so that compiling makes no system call.
 
+using Conman.Linux;
+
 namespace Conman.Runtime.Compiling;
 
 /// <summary>Facts of this host, and of the bundle beyond its config.json.</summary>
@@ -13,6 +15,9 @@ public sealed class HostFacts
 
     /// <summary>Home directory of the process's user by the container's /etc/passwd; null if it has none.</summary>
     public string? Home { get; init; }
+
+    /// <summary>The cgroup hierarchies of a hybrid or v1 host; null: the unified one is all there is.</summary>
+    public IReadOnlyList<CgroupHierarchy>? Hierarchies { get; init; }
 }
 
 /// <summary>What the command line adds to a spec.</summary>

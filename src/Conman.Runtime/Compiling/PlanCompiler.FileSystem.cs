@@ -2,6 +2,7 @@
 
 using Conman.Linux;
 using Conman.Oci.RuntimeSpec;
+using Conman.Runtime.Cgroups;
 using Conman.Runtime.Plans;
 
 namespace Conman.Runtime.Compiling;
@@ -68,12 +69,18 @@ public sealed partial class PlanCompiler
         }
 
         var type = mount.Type is { Length: > 0 } t ? t : RuntimeException.Throw<string>($"mounts[{index}].type: must be given for {path}");
+        if (type == "cgroup" && _facts.Hierarchies is not null)
+        {
+            AddHierarchies(path, options);
+            return;
+        }
         if (type is "cgroup" or "cgroup2")
         {
-            if ((_new & Namespaces.Cgroup) == 0 && !_joined.Exists(n => n.Type == Namespaces.Cgroup))
+            if (!HasCgroupNamespace)
             {
                 // Mounted in the host's cgroup namespace, cgroup2 takes its options from the last mount and so changes the host's: a copy instead.
-                var tree = _plan.Prepare(new HostTree("/sys/fs/cgroup", recursive: true) { Set = options.Set, Propagation = Propagation.Private });
+                var source = _facts.Hierarchies?.FirstOrDefault(h => h.IsUnified)?.Mount ?? CgroupHierarchy.Root;
+                var tree = _plan.Prepare(new HostTree(source, recursive: true) { Set = options.Set, Propagation = Propagation.Private });
                 _plan.Add(new BindTree(tree, path) { Destination = destination });
                 return;
             }
@@ -89,6 +96,40 @@ public sealed partial class PlanCompiler
             CopyMode = type == "tmpfs" && !options.FileSystem.Contains("mode"),
             Destination = destination | Destination.Directory,
         });
+    }
+
+    private bool HasCgroupNamespace => (_new & Namespaces.Cgroup) != 0 || _joined.Exists(n => n.Type == Namespaces.Cgroup);
+
+    // A mount of type cgroup where cgroup v1 is: a folder for each hierarchy. In a cgroup namespace each is mounted, and shows the container's
+    // cgroup as its root; without one it is the container's cgroup that is bound there.
+    private void AddHierarchies(string path, MountOptions options)
+    {
+        var attributes = options.Set | options.SetRecursive;
+        _plan.Add(new MountFileSystem("tmpfs", path, attributes & ~MountAttributes.ReadOnly) { Options = ["source", "tmpfs", "mode", "755"] });
+        foreach (var hierarchy in _facts.Hierarchies!)
+        {
+            if (hierarchy.IsUnified)
+                continue;
+            var folder = path + hierarchy.Mount[CgroupHierarchy.Root.Length..];
+            var controllers = hierarchy.Name.Split(',');
+            if (HasCgroupNamespace)
+            {
+                var named = hierarchy.Name.StartsWith("name=", StringComparison.Ordinal);
+                _plan.Add(new MountFileSystem("cgroup", folder, attributes)
+                {
+                    Options = ["source", "cgroup", .. named ? (string[])["none", "", "name", hierarchy.Name[5..]] : controllers.SelectMany(c => (string[])[c, ""])],
+                });
+            }
+            else
+            {
+                var own = LegacyCgroup.PathIn(hierarchy, ContainerCgroup.Normal(_linux.CgroupsPath, _options.Id));
+                _plan.Add(new BindTree(_plan.Prepare(new HostTree(own, recursive: false) { Set = attributes, Propagation = Propagation.Private }), folder));
+            }
+            foreach (var controller in controllers.Length > 1 ? controllers : [])
+                _plan.Add(new MakeLink(path + "/" + controller, Path.GetFileName(folder)));
+        }
+        if ((attributes & MountAttributes.ReadOnly) != 0)
+            _readOnlyMounts.Add(path);
     }
 
     private static List<string> Options(Mount mount, MountOptions options)

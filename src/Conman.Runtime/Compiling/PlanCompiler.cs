@@ -24,8 +24,17 @@ public sealed class CompiledSpec
     /// <summary>The socket that gets the terminal's master; null if there is no terminal.</summary>
     public RuntimeDescriptor? ConsoleReceiver { get; init; }
 
+    /// <summary>The cgroup hierarchies of a hybrid or v1 host; null: the unified one is all there is.</summary>
+    public IReadOnlyList<CgroupHierarchy>? Hierarchies { get; init; }
+
+    /// <summary>The files through which the process joins the v1 hierarchies, in their order.</summary>
+    public required IReadOnlyList<RuntimeDescriptor> Tasks { get; init; }
+
     /// <summary>What is written to the cgroup's control files, in order.</summary>
-    public required IReadOnlyList<(string File, string Value)> Limits { get; init; }
+    public required IReadOnlyList<CgroupWrite> Limits { get; init; }
+
+    /// <summary>What is written to the devices controller of cgroup v1, before there is a process; empty if all may be opened.</summary>
+    public required IReadOnlyList<CgroupWrite> DeviceList { get; init; }
 
     /// <summary>The eBPF program that decides which devices may be opened; empty if all may.</summary>
     public required byte[] DeviceProgram { get; init; }
@@ -45,6 +54,8 @@ public sealed partial class PlanCompiler
     private readonly List<string> _warnings = [];
 
     private readonly List<HostNamespace> _joined = [];
+    private readonly List<RuntimeDescriptor> _tasks = [];
+    private readonly List<string> _readOnlyMounts = [];
     private Namespaces _new;
     private bool _newUser, _joinedUser;
 
@@ -93,14 +104,19 @@ public sealed partial class PlanCompiler
             _plan.Add(new Gate());
         }
         ExecuteProgram();
+        if (_linux.Resources?.Memory is not null)
+            _warnings.AddRange(CgroupLimits.Warnings(_linux.Resources, legacy: _facts.Hierarchies is not null));
         return new CompiledSpec
         {
             Plan = _plan,
             PidNamespace = pid,
             StartListener = listener,
             ConsoleReceiver = console,
-            Limits = CgroupLimits.Compile(_linux.Resources),
-            DeviceProgram = DeviceRules.Compile(_linux.Resources),
+            Hierarchies = _facts.Hierarchies,
+            Tasks = _tasks,
+            Limits = CgroupLimits.Compile(_linux.Resources, legacy: _facts.Hierarchies is not null),
+            DeviceProgram = _facts.Hierarchies is null ? DeviceRules.Compile(_linux.Resources) : [],
+            DeviceList = _facts.Hierarchies is null ? [] : DeviceRules.CompileLegacy(_linux.Resources),
             Warnings = _warnings,
         };
     }
@@ -137,6 +153,7 @@ public sealed partial class PlanCompiler
             _plan.Prepare(ns);
 
         _plan.Add(new NewSession());
+        JoinCgroups();
         if (_newUser || _joinedUser)
         {
             // The user namespace must own the others, so the process is made twice: first to join, then to be born inside.
@@ -176,6 +193,19 @@ public sealed partial class PlanCompiler
         return pid;
     }
 
+    // Before anything of it is there to be counted, and before a cgroup namespace shows where it is.
+    private void JoinCgroups()
+    {
+        foreach (var hierarchy in _facts.Hierarchies ?? [])
+        {
+            if (hierarchy.IsUnified)
+                continue;
+            var tasks = _plan.Prepare(new RuntimeDescriptor($"the file tasks of the cgroup of the {hierarchy.Name} hierarchy"));
+            _tasks.Add(tasks);
+            _plan.Add(new JoinCgroup(tasks, hierarchy.Name));
+        }
+    }
+
     // ---- after pivot_root: what the mounts were needed for, and what only the container should see ----
 
     private void CutOff()
@@ -189,6 +219,8 @@ public sealed partial class PlanCompiler
         }
         if (_spec.Root!.Readonly)
             _plan.Add(new MakeRootReadOnly());
+        foreach (var path in _readOnlyMounts)
+            _plan.Add(new MakeMountReadOnly(path));
         if (!string.IsNullOrEmpty(_spec.Hostname))
             _plan.Add(new SetName(_spec.Hostname, false));
         if (!string.IsNullOrEmpty(_spec.Domainname))

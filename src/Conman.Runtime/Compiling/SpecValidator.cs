@@ -58,9 +58,6 @@ internal static class SpecValidator
             { MountLabel.Length: > 0 } => "mountLabel",
             { IntelRdt: not null } => "intelRdt",
             { MemoryPolicy: not null } => "memoryPolicy",
-            { Resources.Network: not null } => "resources.network",
-            { Resources.Memory: { Swappiness: not null } } => "resources.memory.swappiness",
-            { Resources.Memory: { DisableOOMKiller: true } } => "resources.memory.disableOOMKiller",
             _ => null,
         };
         if (member is not null)

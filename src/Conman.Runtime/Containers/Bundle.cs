@@ -54,6 +54,7 @@ public sealed record Bundle(string Path, byte[] Json, Spec Spec)
         Capabilities = Processes.KnownCapabilities,
         Home = NeedsHome(Spec.Process) ? Home() : null,
         MountOfRoot = Spec.Linux?.RootfsPropagation is "shared" or "rshared" ? Files.MountPointOf(Full(Spec.Root?.Path ?? "")) : "/",
+        Hierarchies = CgroupHierarchy.UnifiedOnly ? null : CgroupHierarchy.List(),
     };
 
     private static bool NeedsHome(Process? process) =>

@@ -111,7 +111,7 @@ public sealed class Container : IDisposable
             var (state, started) = Processes.Stat(Record.Pid);
             if (started != Record.StartTime || state is 'Z' or 'X')
                 return ContainerStatus.Stopped;
-            if (Record.Cgroup is { } cgroup && new CgroupFolder(cgroup).Frozen)
+            if (Cgroup is { Frozen: true })
                 return ContainerStatus.Paused;
             return IsWaitingForStart ? ContainerStatus.Created : ContainerStatus.Running;
         }
@@ -182,20 +182,23 @@ public sealed class Container : IDisposable
             throw new RuntimeException($"container not running or created: {Name(status)}");
         if (!freeze && status != ContainerStatus.Paused)
             throw new RuntimeException($"container not paused: {Name(status)}");
-        var errno = new CgroupFolder(Record!.Cgroup!).TryFreeze(freeze, 10_000);
+        var errno = Cgroup!.TryFreeze(freeze);
         if (errno != 0)
-            throw new RuntimeException($"cannot {(freeze ? "freeze" : "thaw")} cgroup {Record.Cgroup}: {LinuxException.Describe(errno)}");
+            throw new RuntimeException($"cannot {(freeze ? "freeze" : "thaw")} cgroup {Cgroup.Folder.Path}: {LinuxException.Describe(errno)}");
     }
 
+    /// <summary>Its cgroup, by its record; null if it has none.</summary>
+    public ContainerCgroup? Cgroup => Record?.Cgroup is { Length: > 0 } record ? ContainerCgroup.At(record) : null;
+
     /// <summary>Every process in the container's cgroup, by the host's pids.</summary>
-    public List<int> AllProcesses() => Record?.Cgroup is { } cgroup ? new CgroupFolder(cgroup).Processes() : [];
+    public List<int> AllProcesses() => Cgroup?.Folder.Processes() ?? [];
 
     /// <summary>Changes limits.</summary>
     public void Update(Resources resources)
     {
         if (Status == ContainerStatus.Stopped)
             throw new RuntimeException("container not running");
-        ContainerCgroup.At(Record!.Cgroup!).Apply(CgroupLimits.Compile(resources));
+        Cgroup!.Apply(CgroupLimits.Compile(resources, legacy: !CgroupHierarchy.UnifiedOnly));
     }
 
     /// <summary>Starts a container that waits.</summary>
@@ -241,7 +244,7 @@ public sealed class Container : IDisposable
 
     // A failure names an operation by its place; the plan is compiled again to know its words.
     private Plans.EncodedPlan CompiledPlan(Spec spec) =>
-        Plans.PlanEncoder.Encode(Compiling.PlanCompiler.Compile(spec, new Compiling.HostFacts(), new Compiling.CompileOptions
+        Plans.PlanEncoder.Encode(Compiling.PlanCompiler.Compile(spec, new Compiling.HostFacts { Hierarchies = CgroupHierarchy.UnifiedOnly ? null : CgroupHierarchy.List() }, new Compiling.CompileOptions
         {
             Id = Id,
             Bundle = Record!.Bundle!,

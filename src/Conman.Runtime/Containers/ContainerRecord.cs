@@ -29,7 +29,7 @@ public sealed partial class ContainerRecord
     /// <summary>When that process was started, in clock ticks since boot: with the pid it names one process for good.</summary>
     public ulong StartTime { get; set; }
 
-    /// <summary>The cgroup's folder.</summary>
+    /// <summary>The cgroup: its folder, or on a v1 host a line for each hierarchy, as the link <c>cgroup</c> has it.</summary>
     public string? Cgroup { get; set; }
 
     /// <summary>Index of the program's first operation in the plan: what a failure of <c>start</c> is told by.</summary>

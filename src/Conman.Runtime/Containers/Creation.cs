@@ -114,10 +114,14 @@ public sealed class Creation : IDisposable
 
     private void Launch()
     {
-        var cgroup = ContainerCgroup.Locate(Spec.Linux!.CgroupsPath, _request.Id);
+        var cgroup = ContainerCgroup.Locate(Spec.Linux!.CgroupsPath, _request.Id, _compiled.Hierarchies);
         cgroup.RefuseOccupied(); // before it is recorded as one that delete may kill
-        Folder.Cgroup = cgroup.Folder.Path;
+        Folder.Cgroup = cgroup.Record;
         cgroup.Make(Folder.Path);
+        cgroup.Apply(_compiled.DeviceList);
+        var tasks = 0;
+        foreach (var (_, file) in cgroup.OpenTasks())
+            _host.Give(_compiled.Tasks[tasks++], file);
 
         if (_compiled.ConsoleReceiver is { } receiver)
         {
@@ -134,7 +138,7 @@ public sealed class Creation : IDisposable
         var keep = new List<int>(_host.Numbers);
         for (var fd = 3; fd < 3 + _request.PreservedDescriptors; fd++)
             keep.Add(fd);
-        using (var folder = cgroup.Folder.Open())
+        using (var folder = cgroup.Open())
         {
             FileDescriptor? pid = null;
             if (_compiled.PidNamespace is not null)
@@ -142,7 +146,8 @@ public sealed class Creation : IDisposable
             using (pid)
                 _init = InitProcess.Start(_compiled.Plan, keep, folder, pid, (-1, -1, -1));
             // From here on two work at once: the process on its plan, and this one on what must be there before the program.
-            DeviceRules.Attach(_compiled.DeviceProgram, folder);
+            if (folder is not null)
+                DeviceRules.Attach(_compiled.DeviceProgram, folder);
         }
         cgroup.Limit(_compiled.Limits);
         Folder.WriteSpec(_bundle.Json);
@@ -213,7 +218,7 @@ public sealed class Creation : IDisposable
             Owner = Processes.EffectiveUser,
             Pid = pid,
             StartTime = Processes.StartTime(pid),
-            Cgroup = cgroup.Folder.Path,
+            Cgroup = cgroup.Record,
             NoPivot = _request.NoPivot,
             Annotations = Spec.Annotations,
         };

@@ -43,6 +43,13 @@ public static class Execution
         var joined = Joined(spec);
         plan.Add(new HideFromContainer());
         plan.Add(new NewSession());
+        var cgroup = container.Cgroup;
+        foreach (var (hierarchy, file) in cgroup?.OpenTasks() ?? [])
+        {
+            var tasks = plan.Prepare(new RuntimeDescriptor(hierarchy));
+            host.Give(tasks, file);
+            plan.Add(new JoinCgroup(tasks, hierarchy));
+        }
         var process = plan.Prepare(new RuntimeDescriptor("the container's first process"));
         host.Give(process, Files.Duplicate(init.Number));
         if ((joined & ~Namespaces.Pid) != 0)
@@ -61,9 +68,9 @@ public static class Execution
         var keep = new List<int>(host.Numbers);
         for (var fd = 3; fd < 3 + request.PreservedDescriptors; fd++)
             keep.Add(fd);
-        using var cgroup = container.Record!.Cgroup is { } folder ? new CgroupFolder(folder).Open() : null;
-        using var pid = (joined & Namespaces.Pid) != 0 ? Files.Open("/proc/" + container.Record.Pid + "/ns/pid", OpenFlags.ReadOnly) : null;
-        var started = InitProcess.Start(plan, keep, cgroup, pid, (-1, -1, -1));
+        using var folder = cgroup?.Open();
+        using var pid = (joined & Namespaces.Pid) != 0 ? Files.Open("/proc/" + container.Record!.Pid + "/ns/pid", OpenFlags.ReadOnly) : null;
+        var started = InitProcess.Start(plan, keep, folder, pid, (-1, -1, -1));
         try
         {
             if (request.Process.OomScoreAdj is { } score)

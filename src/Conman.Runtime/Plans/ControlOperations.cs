@@ -75,6 +75,17 @@ public sealed record JoinNamespace(HostNamespace Namespace) : Operation
         encoder.Call(SyscallNumbers.setns, (ulong)Namespace.Descriptor, (ulong)Namespace.Type);
 }
 
+/// <summary>
+/// Joins a cgroup of a v1 hierarchy. Its own thread, by 0 in the file <c>tasks</c>: the kernel then need not stop the others of the host from
+/// forking, as it must when a process is moved by number. The process has only this thread.
+/// </summary>
+public sealed record JoinCgroup(HostHandle Tasks, string Hierarchy) : Operation
+{
+    public override string Describe() => $"join the cgroup of the {Hierarchy} hierarchy";
+
+    internal override void Encode(PlanEncoder encoder) => encoder.CallWith("0"u8, SyscallNumbers.write, 0b10, (ulong)Tasks.Descriptor, 0, 1);
+}
+
 /// <summary>setns(2) with a pidfd: into the namespaces of a running process, all at once.</summary>
 public sealed record JoinProcess(HostHandle Process, Namespaces Types) : Operation
 {

@@ -175,6 +175,14 @@ public sealed record MakeRootReadOnly : Operation
     internal override void Encode(PlanEncoder encoder) => SetPropagation.Encode(encoder, Propagation.Unchanged, false, "/", MountAttributes.ReadOnly);
 }
 
+/// <summary>Makes a mount read-only that had to be written to first; by then the container's root is the root.</summary>
+public sealed record MakeMountReadOnly(string Path) : Operation
+{
+    public override string Describe() => $"make the mount on {Path} read-only";
+
+    internal override void Encode(PlanEncoder encoder) => SetPropagation.Encode(encoder, Propagation.Unchanged, false, Path, MountAttributes.ReadOnly);
+}
+
 internal static class SetPropagation
 {
     /// <summary>mount_setattr(2) on a path of the new process.</summary>

@@ -2,6 +2,7 @@
 
 using System.Text;
 using Conman.Oci.RuntimeSpec;
+using Conman.Runtime.Cgroups;
 using Conman.Runtime.Compiling;
 
 namespace Conman.Runtime.Plans;
@@ -18,9 +19,10 @@ public static class PlanText
         var text = new StringBuilder();
         text.Append($"The plan for container {id}\n\nOutside, the runtime prepares:\n");
         var number = 0;
-        Line($"make the cgroup {(string.IsNullOrEmpty(spec.Linux?.CgroupsPath) ? "/conman-" + id : spec.Linux.CgroupsPath)}");
-        foreach (var (file, value) in compiled.Limits)
-            Line($"set its {file} to {value}");
+        Line($"make the cgroup {(string.IsNullOrEmpty(spec.Linux?.CgroupsPath) ? "/conman-" + id : spec.Linux.CgroupsPath)}" + (compiled.Hierarchies is null
+            ? "" : $" in each hierarchy ({string.Join("; ", compiled.Hierarchies.Select(h => h.IsUnified ? "unified" : h.Name))})"));
+        foreach (var write in (IEnumerable<CgroupWrite>)[.. compiled.DeviceList, .. compiled.Limits])
+            Line($"set its {write.File} to {write.Value}");
         foreach (var handle in plan.Preparations)
             Line($"open {handle.Describe()}");
         Line(plan.New == 0

@@ -44,7 +44,10 @@ public sealed class Bundle : IDisposable
     public JsonObject Spec { get; }
 
     /// <summary>Where the container's cgroup is, as the host sees it.</summary>
-    public string Cgroup => $"{Leftovers.CgroupRoot}/conman-test/{Id}";
+    public string Cgroup => $"{Leftovers.UnifiedRoot}/conman-test/{Id}";
+
+    /// <summary>Where a controller of its cgroup is: the same place, or on a v1 host the controller's own hierarchy.</summary>
+    public string CgroupOf(string controller) => Leftovers.Unified ? Cgroup : $"{Leftovers.CgroupRoot}/{controller}/conman-test/{Id}";
 
     public Bundle Args(params string[] args) => Set("process/args", Strings(args));
 

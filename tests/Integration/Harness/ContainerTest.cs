@@ -10,20 +10,22 @@ public abstract class ContainerTest : IDisposable
     static ContainerTest() => AppDomain.CurrentDomain.ProcessExit += (_, _) =>
     {
         // The folder of all the tests' cgroups, which no runtime knows to be ours. Another run may still need it.
-        try
+        foreach (string hierarchy in Leftovers.Hierarchies)
         {
-            Directory.Delete(Leftovers.CgroupRoot + "/conman-test");
-        }
-        catch (IOException)
-        {
+            try
+            {
+                Directory.Delete(hierarchy + "/conman-test");
+            }
+            catch (IOException)
+            {
+            }
         }
     };
 
     protected ContainerTest()
     {
         Skip.If(Libc.geteuid() != 0, "needs root");
-        Skip.IfNot(File.Exists(Leftovers.CgroupRoot + "/cgroup.controllers"),
-            "needs unified cgroups: run this through tests/Integration/in-pure-v2");
+        Skip.IfNot(File.Exists(Leftovers.UnifiedRoot + "/cgroup.controllers"), "needs the unified hierarchy, be it beside the old ones");
         _before = new Leftovers();
         Bundle = NewBundle();
         Runtime = new Runtime(Bundle.Id);

@@ -6,6 +6,15 @@ public sealed class Leftovers
 {
     public const string CgroupRoot = "/sys/fs/cgroup";
 
+    /// <summary>Whether the unified hierarchy is all there is; otherwise this is a host with those of cgroup v1.</summary>
+    public static bool Unified => File.Exists(CgroupRoot + "/cgroup.controllers");
+
+    /// <summary>Where the unified hierarchy is: on a hybrid host without controllers, beside the others.</summary>
+    public static string UnifiedRoot => Unified ? CgroupRoot : CgroupRoot + "/unified";
+
+    /// <summary>The root of every hierarchy.</summary>
+    public static string[] Hierarchies => Unified ? [CgroupRoot] : Directory.GetDirectories(CgroupRoot);
+
     private readonly HashSet<string> _mounts = [.. Mounts()];
 
     /// <summary>One sentence for each thing left of the containers with these ids, nothing when all is clean.</summary>
@@ -53,7 +62,8 @@ public sealed class Leftovers
             _ = Libc.kill(pid, Libc.SIGKILL);
         foreach (string cgroup in Cgroups(ids).OrderByDescending(path => path.Length).ToList())
         {
-            File.WriteAllText(cgroup + "/cgroup.kill", "1");
+            if (File.Exists(cgroup + "/cgroup.kill"))
+                File.WriteAllText(cgroup + "/cgroup.kill", "1");
             Wait.Until(() => TryDelete(cgroup), $"cannot remove {cgroup}");
         }
         foreach (string mount in Mounts().Except(_mounts).Reverse().ToList())

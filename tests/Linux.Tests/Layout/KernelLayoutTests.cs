@@ -74,7 +74,7 @@ public class KernelLayoutTests
         {
             "AtEmptyPath" => "AT_EMPTY_PATH", "AtRecursive" => "AT_RECURSIVE", "AtNoFollow" => "AT_SYMLINK_NOFOLLOW", _ => null,
         },
-        ["CgroupFolder"] = name => name == "Cgroup2Magic" ? "CGROUP2_SUPER_MAGIC" : null,
+        ["CgroupHierarchy"] = name => name switch { "Cgroup2Magic" => "CGROUP2_SUPER_MAGIC", "CgroupMagic" => "CGROUP_SUPER_MAGIC", _ => null },
         ["Bpf"] = name => name switch
         {
             "LoadProgram" => "BPF_PROG_LOAD", "Attach" => "BPF_PROG_ATTACH", "CgroupDeviceProgram" => "BPF_PROG_TYPE_CGROUP_DEVICE",

@@ -101,12 +101,17 @@ internal static class DecodedPlan
                 Assert.Equal(2, ops.Count);
                 return;
             case NewSession: Call(op, SyscallNumbers.setsid); Assert.Equal(Errno.EPERM, op.C); break;
+            case JoinCgroup join:
+                Call(op, SyscallNumbers.write, (ulong)join.Tasks.Descriptor);
+                Assert.Equal(((byte)'0', 1ul), (op.Bytes[(int)op.X[1]], op.X[2]));
+                break;
             case HideFromContainer: Call(op, SyscallNumbers.prctl, 4, 0); break;
             case DieWithRuntime: Call(op, SyscallNumbers.prctl, 1, 9); break;
 
             case LeaveHostMounts leave: SetAttributes(op, leave.Path, leave.Recursive, 0, (ulong)leave.Propagation); break;
             case SetRootPropagation root: SetAttributes(op, "/", root.Recursive, 0, (ulong)root.Propagation); break;
             case MakeRootReadOnly: SetAttributes(op, "/", false, 1, 0); break;
+            case MakeMountReadOnly mount: SetAttributes(op, mount.Path, false, 1, 0); break;
             case PlaceRoot place:
                 Call(op, SyscallNumbers.move_mount, (ulong)place.Tree.Descriptor);
                 Assert.Equal(("", place.Path, unchecked((ulong)CurrentDirectory), 4ul), (op.Pointed(1), op.Pointed(3), op.X[2], op.X[4]));

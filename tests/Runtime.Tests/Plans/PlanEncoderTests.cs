@@ -70,6 +70,8 @@ public class PlanEncoderTests
         Kind(Gen.Bool.Select(_ => new EnterTimeNamespace()));
         Kind(Gen.Bool.Select(_ => new BecomeRoot()));
         Kind(Gen.Bool.Select(_ => new NewSession()));
+        Kind(text.Select(name => new JoinCgroup(Handle, name)));
+        Kind(text.Select(path => new MakeMountReadOnly(path)));
         Kind(Gen.Bool.Select(_ => new HideFromContainer()));
         Kind(Gen.Bool.Select(_ => new DieWithRuntime()));
         Kind(Gen.Select(text, propagation, flag).Select((path, p, recursive) => new LeaveHostMounts(path, p, recursive)));
