@@ -73,7 +73,7 @@ setup-test:
 setup-bench:
 	$(call install-packages,$(BENCH_PACKAGES))
 
-SOURCES := $(shell find src native -name '*.cs' -o -name '*.csproj' -o -name '*.[chS]' -o -name Makefile) Directory.Build.props Directory.Packages.props
+SOURCES := $(shell find src native -name '*.cs' -o -name '*.csproj' -o -name '*.[chS]' -o -name '*.order' -o -name '*.ld' -o -name Makefile) Directory.Build.props Directory.Packages.props
 
 $(BINARY): $(SOURCES)
 	@$(MAKE) --no-print-directory -C native OUT=$(abspath $(OUT))/native

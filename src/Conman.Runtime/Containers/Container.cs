@@ -16,10 +16,11 @@ public enum ContainerStatus
     Stopped,
 }
 
-/// <summary>One container below a root folder. Open it, use it, dispose it; nothing about it is cached between commands.</summary>
+/// <summary>One container below a root folder. Open it, use it, dispose it; nothing about it is kept between commands.</summary>
 public sealed class Container : IDisposable
 {
     private readonly ContainerFolder _folder;
+    private Spec? _spec;
 
     internal Container(ContainerFolder folder, ContainerRecord? record) => (_folder, Record) = (folder, record);
 
@@ -158,7 +159,7 @@ public sealed class Container : IDisposable
     };
 
     /// <summary>The spec that the container was created from; null if it was killed before it had one.</summary>
-    public Spec? TryReadSpec() => _folder.TryReadSpec() is { Length: > 0 } json ? Spec.Parse(json) : null;
+    public Spec? TryReadSpec() => _spec ??= _folder.TryReadSpec() is { Length: > 0 } json ? Spec.Parse(json) : null;
 
     /// <summary>Sends a signal to the init process.</summary>
     /// <exception cref="RuntimeException">The container is not running.</exception>
@@ -204,21 +205,22 @@ public sealed class Container : IDisposable
     /// <summary>Starts a container that waits.</summary>
     public void Start()
     {
-        switch (Status)
+        // A connection is the proof that init waits; frozen, it would not answer.
+        using var connection = Sockets.TryConnect(_folder.Descriptor, ContainerFolder.StartSocket, out var errno);
+        if (connection is null || Record is null || Cgroup is { Frozen: true })
         {
-            case ContainerStatus.Created:
-                break;
-            case ContainerStatus.Stopped:
-                throw new RuntimeException("cannot start a container that has stopped");
-            case ContainerStatus.Running:
-                throw new RuntimeException("cannot start an already running container");
-            default:
-                throw new RuntimeException($"cannot start a container in the {Name(Status)} state");
+            throw new RuntimeException(Status switch
+            {
+                ContainerStatus.Stopped => "cannot start a container that has stopped",
+                ContainerStatus.Running => "cannot start an already running container",
+                ContainerStatus.Created => $"cannot start container {Id}: {LinuxException.Describe(errno)}",
+                var other => $"cannot start a container in the {Name(other)} state",
+            });
         }
-        var spec = TryReadSpec() ?? throw new RuntimeException($"cannot start container {Id}: its config.json is gone");
         try
         {
-            HookRunner.Run("startContainer", spec.Hooks?.StartContainer, State(ContainerStatus.Created).ToUtf8(false), Record!.Pid);
+            if (Record.Hooks?.StartContainer is { } hooks)
+                HookRunner.Run("startContainer", hooks, State(ContainerStatus.Created).ToUtf8(false), Record.Pid);
         }
         catch (RuntimeException)
         {
@@ -228,13 +230,8 @@ public sealed class Container : IDisposable
                 Processes.TrySignal(init, Signals.SIGKILL);
             throw;
         }
-        using (var connection = Sockets.TryConnect(_folder.Descriptor, ContainerFolder.StartSocket, out var errno))
-        {
-            if (connection is null)
-                throw new RuntimeException(errno == Errno.ECONNREFUSED ? "cannot start an already running container" : $"cannot start container {Id}: {LinuxException.Describe(errno)}");
-            Sockets.TrySend(connection, "s"u8);
-            InitProcess.ThrowIfFailed(connection, index => CompiledPlan(spec).Origin(index));
-        }
+        Sockets.TrySend(connection, "s"u8);
+        InitProcess.ThrowIfFailed(connection, index => CompiledPlan().Origin(index));
         Files.TryUnlink(ContainerFolder.StartSocket, _folder.Descriptor.Number);
     }
 
@@ -243,8 +240,8 @@ public sealed class Container : IDisposable
         hooks is { Count: > 0 } ? HookRunner.RunAll(kind, hooks, State(status).ToUtf8(false)) : [];
 
     // A failure names an operation by its place; the plan is compiled again to know its words.
-    private Plans.EncodedPlan CompiledPlan(Spec spec) =>
-        Plans.PlanEncoder.Encode(Compiling.PlanCompiler.Compile(spec, new Compiling.HostFacts { Hierarchies = CgroupHierarchy.UnifiedOnly ? null : CgroupHierarchy.List() }, new Compiling.CompileOptions
+    private Plans.EncodedPlan CompiledPlan() =>
+        Plans.PlanEncoder.Encode(Compiling.PlanCompiler.Compile(TryReadSpec()!, new Compiling.HostFacts { Hierarchies = CgroupHierarchy.UnifiedOnly ? null : CgroupHierarchy.List() }, new Compiling.CompileOptions
         {
             Id = Id,
             Bundle = Record!.Bundle!,
@@ -254,21 +251,8 @@ public sealed class Container : IDisposable
 
     /// <summary>Kills what is left of it and removes every trace, the folder last; then poststop hooks run.</summary>
     /// <returns>Warnings of those hooks.</returns>
-    public IEnumerable<string> Destroy()
-    {
-        try
-        {
-            return Destroy(TryReadSpec()?.Hooks?.Poststop, alive: true);
-        }
-        catch (FormatException)
-        {
-            return Destroy(null, alive: true); // a spec that a killed command left half written has no hooks that could have run
-        }
-    }
-
-    /// <param name="poststop">The hooks.</param>
     /// <param name="alive">The init process may be; false: it is known to have ended.</param>
-    internal IEnumerable<string> Destroy(List<Hook>? poststop, bool alive)
+    public IEnumerable<string> Destroy(bool alive = true)
     {
         if (_folder.Cgroup is { Length: > 0 } cgroup)
             ContainerCgroup.At(cgroup).Destroy(Record is null ? _folder.Path : null);
@@ -282,6 +266,6 @@ public sealed class Container : IDisposable
             }
         }
         _folder.Remove();
-        return RunHooks("poststop", poststop, ContainerStatus.Stopped);
+        return RunHooks("poststop", Record?.Hooks?.Poststop, ContainerStatus.Stopped);
     }
 }

@@ -1,6 +1,7 @@
 // state.json: what is known of a container once its process exists.
 
 using Conman.Oci;
+using Conman.Oci.RuntimeSpec;
 
 namespace Conman.Runtime.Containers;
 
@@ -32,8 +33,11 @@ public sealed partial class ContainerRecord
     /// <summary>The cgroup: its folder, or on a v1 host a line for each hierarchy, as the link <c>cgroup</c> has it.</summary>
     public string? Cgroup { get; set; }
 
-    /// <summary>Index of the program's first operation in the plan: what a failure of <c>start</c> is told by.</summary>
+    /// <summary>As <c>create</c> was told.</summary>
     public bool NoPivot { get; set; }
 
     public Dictionary<string, string>? Annotations { get; set; }
+
+    /// <summary>Those of the spec: <c>start</c> and <c>delete</c> need not read all of that.</summary>
+    public Hooks? Hooks { get; set; }
 }

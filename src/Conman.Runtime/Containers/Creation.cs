@@ -103,7 +103,7 @@ public sealed class Creation : IDisposable
         if (!_committed)
         {
             _init?.Process.TrySignal(Signals.SIGKILL);
-            foreach (var warning in Container.Destroy(Spec.Hooks?.Poststop, alive: _init is { Process.Reaped: false }))
+            foreach (var warning in Container.Destroy(alive: _init is { Process.Reaped: false }))
                 _request.Warn(warning);
             _init?.Process.Wait();
         }
@@ -221,6 +221,7 @@ public sealed class Creation : IDisposable
             Cgroup = cgroup.Record,
             NoPivot = _request.NoPivot,
             Annotations = Spec.Annotations,
+            Hooks = Spec.Hooks,
         };
         Folder.WriteRecord(record.ToUtf8(false));
         Container.Record = record;
