@@ -367,6 +367,9 @@ public static unsafe class Files
     /// <summary>lseek(2) to the beginning.</summary>
     public static void Rewind(FileDescriptor file) => _ = Tmds.Linux.LibC.lseek(file.Number, 0, 0 /* SEEK_SET */);
 
+    /// <summary>Goes to the end of a file.</summary>
+    public static void SeekToEnd(FileDescriptor file) => _ = Tmds.Linux.LibC.lseek(file.Number, 0, 2 /* SEEK_END */);
+
     /// <summary>fcntl(F_DUPFD_CLOEXEC).</summary>
     public static FileDescriptor Duplicate(int fd) =>
         FileDescriptor.Check(Tmds.Linux.LibC.fcntl(fd, 1030 /* F_DUPFD_CLOEXEC */, 3), "duplicate a descriptor");

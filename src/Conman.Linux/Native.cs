@@ -63,6 +63,9 @@ internal static unsafe partial class Native
     [LibraryImport(Libc, SetLastError = true)]
     internal static partial int ioctl(int fd, nuint request, void* argument);
 
+    [LibraryImport(Libc, SetLastError = true)]
+    internal static partial int eventfd(uint count, int flags);
+
     // Tmds.LibC has it too, but loses errno.
     [LibraryImport(Libc, SetLastError = true)]
     internal static partial int poll(PollEntry* entries, nuint count, int milliseconds);

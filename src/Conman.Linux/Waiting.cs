@@ -45,6 +45,9 @@ public static unsafe class Waiting
         }
     }
 
+    /// <summary>eventfd(2): readable once somebody has counted it up.</summary>
+    public static FileDescriptor Counter() => FileDescriptor.Check(Native.eventfd(0, 0x80000 /* EFD_CLOEXEC */), "make an event counter");
+
     /// <summary>Waits until this descriptor is readable or its other side is gone.</summary>
     public static bool Readable(FileDescriptor fd, int milliseconds = -1)
     {

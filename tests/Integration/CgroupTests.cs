@@ -281,7 +281,6 @@ public class CgroupTests : ContainerTest
     public void Statistics_tell_what_is_used()
     {
         Needs("memory");
-        Skip.IfNot(Runtime.IsRunc, "conman has no events yet");
         StartIdle(Bundle);
         JsonNode stats = Json(Runtime.Run("events", "--stats", Bundle.Id).Succeeded().Output);
         Assert.Equal(("stats", Bundle.Id), ((string?)stats["type"], (string?)stats["id"]));

@@ -25,7 +25,9 @@ public abstract class ContainerCgroup
     }
 
     /// <summary>The cgroup that a record of a container names.</summary>
-    public static ContainerCgroup At(string record) => record.StartsWith('/') ? new UnifiedCgroup(CgroupHierarchy.Root, record) : LegacyCgroup.Parse(record);
+    public static ContainerCgroup At(string record) => record.StartsWith('/') ? new UnifiedCgroup(CgroupHierarchy.Root, record)
+        : SystemdCgroup.Owns(record) ? SystemdCgroup.Parse(record)
+        : LegacyCgroup.Parse(record);
 
     /// <summary>linux.cgroupsPath without what says nothing.</summary>
     internal static string Normal(string? cgroupsPath, string id)
@@ -67,7 +69,7 @@ public abstract class ContainerCgroup
     public abstract void Destroy(string? owner);
 
     /// <summary>Writes the limits; a limit that no controller can enforce is an error.</summary>
-    public void Apply(IReadOnlyList<CgroupWrite> limits)
+    public virtual void Apply(IReadOnlyList<CgroupWrite> limits)
     {
         // What does not fit the others' old values may fit their new ones: it gets a second chance.
         List<CgroupWrite>? refused = null;
@@ -85,7 +87,14 @@ public abstract class ContainerCgroup
     }
 
     /// <summary>The folder that has a controller's files; null if no hierarchy has the controller.</summary>
-    protected abstract CgroupFolder? FolderOf(ReadOnlySpan<char> controller);
+    public abstract CgroupFolder? FolderOf(ReadOnlySpan<char> controller);
+
+    /// <summary>Whether its files are those of cgroup v2.</summary>
+    public virtual bool IsUnified => true;
+
+    /// <summary>Its path from the root of the hierarchy that has a controller; null if none has.</summary>
+    public string? PathOf(string controller) => FolderOf(controller) is not { } folder ? null
+        : folder.Path[(IsUnified ? CgroupHierarchy.Root.Length : folder.Path.IndexOf('/', CgroupHierarchy.Root.Length + 1))..];
 
     // EINVAL, EBUSY or 0; any other errno is an error at once.
     private int TryApply(CgroupWrite limit)

@@ -25,6 +25,8 @@ internal sealed class LegacyCgroup : ContainerCgroup
 
     public override CgroupFolder Folder => _main.Folder;
 
+    public override bool IsUnified => false;
+
     /// <summary>A line for each hierarchy, <c>NAME:FOLDER</c>; a cgroup's name cannot hold a newline.</summary>
     public override string Record
     {
@@ -130,7 +132,7 @@ internal sealed class LegacyCgroup : ContainerCgroup
         }
     }
 
-    protected override CgroupFolder? FolderOf(ReadOnlySpan<char> controller)
+    public override CgroupFolder? FolderOf(ReadOnlySpan<char> controller)
     {
         foreach (var part in _parts)
         {

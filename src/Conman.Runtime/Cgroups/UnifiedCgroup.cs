@@ -61,7 +61,7 @@ internal sealed class UnifiedCgroup(string mount, string path) : ContainerCgroup
             throw new RuntimeException($"cannot remove cgroup {Folder.Path}: {LinuxException.Describe(errno)}");
     }
 
-    protected override CgroupFolder? FolderOf(ReadOnlySpan<char> controller) => Folder;
+    public override CgroupFolder? FolderOf(ReadOnlySpan<char> controller) => Folder;
 
     // From the mount down to the parent: each cgroup offers below it what it has itself been offered and hands down.
     private void HandDownControllers()

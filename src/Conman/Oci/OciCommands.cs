@@ -6,7 +6,7 @@ namespace Conman.Oci;
 
 internal static class OciCommands
 {
-    public static readonly string[] Names = ["create", "delete", "exec", "features", "kill", "list", "pause", "plan", "ps", "resume", "run", "spec", "start", "state", "update"];
+    public static readonly string[] Names = ["create", "delete", "events", "exec", "features", "kill", "list", "pause", "plan", "ps", "resume", "run", "spec", "start", "state", "update"];
 
     public static IEnumerable<Command> All(OciContext context) => Names.Select(name => Find(name, context)!);
 
@@ -24,6 +24,9 @@ internal static class OciCommands
         "update" => UpdateCommand.Declare(context),
         "ps" => new("ps", "ID [PS-OPTION...]", "List a container's processes, by the host's pids",
             [new("format", "table or json (default: table)", "FORMAT", 'f')], a => PsCommand.Run(context, a)) { Count = (1, int.MaxValue), StopAfter = 1 },
+        "events" => new("events", "ID", "Print what a container uses, and word of kills for want of memory, a JSON document a line",
+            [new("interval", "time between two documents, such as 5s or 1m30s (default: 5s)", "DURATION"), new("stats", "print what it uses now, once")],
+            a => EventsCommand.Run(context, a)),
         "delete" => new("delete", "ID", "Remove a container and everything that was made for it",
             [new("force", "kill the container first if it runs; no error if there is none", Short: 'f')], a => LifeCommands.Delete(context, a)),
         "state" => new("state", "ID", "Print the state of a container as JSON", [], a => StateCommands.State(context, a)),
