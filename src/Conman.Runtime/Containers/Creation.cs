@@ -40,6 +40,9 @@ public sealed class CreateRequest
     /// <summary>Wait for <c>start</c>.</summary>
     public bool AwaitStart { get; init; }
 
+    /// <summary>Who makes the cgroup.</summary>
+    public CgroupManager CgroupManager { get; init; }
+
     /// <summary>Hears what is worth a warning.</summary>
     public Action<string> Warn { get; init; } = _ => { };
 }
@@ -114,7 +117,9 @@ public sealed class Creation : IDisposable
 
     private void Launch()
     {
-        var cgroup = ContainerCgroup.Locate(Spec.Linux!.CgroupsPath, _request.Id, _compiled.Hierarchies);
+        var cgroup = _request.CgroupManager == CgroupManager.Systemd
+            ? SystemdCgroup.Locate(Spec.Linux!.CgroupsPath, _request.Id, Spec.Annotations)
+            : ContainerCgroup.Locate(Spec.Linux!.CgroupsPath, _request.Id, _compiled.Hierarchies);
         cgroup.RefuseOccupied(); // before it is recorded as one that delete may kill
         Folder.Cgroup = cgroup.Record;
         cgroup.Make(Folder.Path);

@@ -54,6 +54,7 @@ internal static class CreateCommand
             ConsoleSocket = arguments.Get("console-socket"),
             ConsoleReceiver = receiver,
             PidFile = arguments.Get("pid-file"),
+            CgroupManager = context.CgroupManager,
             NoPivot = arguments.Has("no-pivot"),
             NoNewKeyring = arguments.Has("no-new-keyring"),
             PreservedDescriptors = preserved,

@@ -20,6 +20,9 @@ internal sealed class OciContext
     public bool LogJson { get; init; }
     public bool Debug { get; init; }
 
+    /// <summary>--cgroup-manager, --systemd-cgroup: who makes the cgroups of containers.</summary>
+    public Runtime.Cgroups.CgroupManager CgroupManager { get; init; }
+
     public void Warn(string message) => Log("warning", message);
 
     /// <summary>Logs as logrus does: callers of runc read the last line of the file.</summary>
@@ -49,6 +52,8 @@ internal static class OciFace
         new("log", "file for messages (default: standard error)", "FILE"),
         new("log-format", "text or json (default: text)", "FORMAT"),
         new("debug", "log what is done"),
+        new("cgroup-manager", "who makes cgroups: cgroupfs, systemd or disabled (default: cgroupfs)", "MANAGER"),
+        new("systemd-cgroup", "as --cgroup-manager systemd; linux.cgroupsPath is then SLICE:PREFIX:NAME"),
         new("version", "show the version", Short: 'v'),
         new("help", "show this text", Short: 'h'),
     ];
@@ -132,6 +137,7 @@ internal static class OciFace
             LogFile = global.Get("log") is { Length: > 0 } file ? file : null,
             LogJson = format == "json",
             Debug = global.Has("debug"),
+            CgroupManager = global.Has("systemd-cgroup") || global.Get("cgroup-manager") == "systemd" ? Runtime.Cgroups.CgroupManager.Systemd : default,
         };
     }
 }
