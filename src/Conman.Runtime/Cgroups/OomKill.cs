@@ -73,6 +73,20 @@ public sealed class KernelLog : IDisposable
 
     public void Dispose() => _log.Dispose();
 
+    /// <summary>Those of a cgroup that have been killed since the last call; waits for one, but not for long.</summary>
+    /// <param name="patience">Milliseconds.</param>
+    public List<OomKill> Await(ContainerCgroup cgroup, int patience)
+    {
+        var deadline = Environment.TickCount64 + patience;
+        for (; ; )
+        {
+            var killed = Read(cgroup);
+            var left = (int)(deadline - Environment.TickCount64);
+            if (killed.Count > 0 || left <= 0 || !Waiting.Readable(_log, left))
+                return killed;
+        }
+    }
+
     /// <summary>Those of a cgroup that have been killed since the last call.</summary>
     public List<OomKill> Read(ContainerCgroup cgroup)
     {

@@ -40,14 +40,18 @@ public sealed class OomWatch : IDisposable
     /// <summary>How many processes have been killed since the last call.</summary>
     public ulong Killed()
     {
+        // A v1 hierarchy speaks before it kills: this kill is counted here, and not again when the file has counted it as well.
+        var announced = 0ul;
         if (_events is not null && !_cgroup.IsUnified && Waiting.Readable(_events, 0))
         {
             Span<byte> counter = stackalloc byte[8];
             Files.Read(_events.Number, counter, "the count of events");
+            announced = 1;
         }
-        var (before, now) = (_count, Count);
-        _count = now;
-        return now > before ? now - before : 0;
+        var now = Count;
+        var killed = Math.Max(now > _count ? now - _count : 0, announced);
+        _count += killed;
+        return killed;
     }
 
     private ulong Count

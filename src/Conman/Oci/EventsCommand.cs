@@ -48,7 +48,7 @@ internal static class EventsCommand
             Waiting.Poll(entries, (int)Math.Clamp(next - Environment.TickCount64, 0, int.MaxValue));
             if (watch.Killed() is > 0 and var count)
             {
-                var now = log?.Read(cgroup) ?? [];
+                var now = log?.Await(cgroup, 1000) ?? []; // it names the process before it kills; v1 speaks before either
                 killed.AddRange(now);
                 PrintKill(id, count, now);
             }
