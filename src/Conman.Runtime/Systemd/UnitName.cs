@@ -1,5 +1,7 @@
 // Names of units: linux.cgroupsPath as slice:prefix:name, and the folders that a slice's name stands for (systemd.slice(5)).
 
+using Conman.Oci;
+
 namespace Conman.Runtime.Systemd;
 
 /// <summary>Where a container's scope lies.</summary>
@@ -13,7 +15,7 @@ internal readonly record struct UnitName(string Slice, string Scope)
     {
         var parts = string.IsNullOrEmpty(cgroupsPath) ? ["", "conman", id] : cgroupsPath.Split(':');
         if (parts.Length != 3)
-            throw new RuntimeException($"expected cgroupsPath to be of format \"slice:prefix:name\" for systemd cgroups, got {Plans.Words.Quote(cgroupsPath!)} instead");
+            throw new RuntimeException($"expected cgroupsPath to be of format \"slice:prefix:name\" for systemd cgroups, got {OciWriter.Quote(cgroupsPath!)} instead");
         var slice = parts[0].Length > 0 ? parts[0] : user ? "user.slice" : "system.slice";
         Folders(slice);
         if (parts[2].EndsWith(".slice", StringComparison.Ordinal))

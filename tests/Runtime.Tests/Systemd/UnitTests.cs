@@ -32,7 +32,7 @@ public class UnitTests
     [InlineData("a--b.slice:b:c", "invalid slice name: a--b.slice")]
     [InlineData("../a.slice:b:c", "invalid slice name: ../a.slice")]
     [InlineData("a.slice:b:c.slice", "linux.cgroupsPath: c.slice is a slice, which holds no processes of its own")]
-    [InlineData("a.slice:b:../c", "linux.cgroupsPath: \"b-../c.scope\" is no name of a systemd unit")]
+    [InlineData("a.slice:b:../c", "linux.cgroupsPath: b-../c.scope is no name of a systemd unit")]
     public void A_path_that_is_none_is_refused(string path, string message) =>
         Assert.Equal(message, Assert.Throws<RuntimeException>(() => UnitName.Parse(path, "id", user: false)).Message);
 
