@@ -9,9 +9,11 @@ PREFIX ?= /usr/local
 
 BUILD_PACKAGES := gcc libc6-dev zlib1g-dev binutils
 RUN_PACKAGES := busybox-static
-TEST_PACKAGES := busybox-static runc libseccomp-dev strace iproute2 procps uidmap mmdebstrap $(VM_PACKAGES)
+TEST_PACKAGES := busybox-static runc libseccomp-dev strace iproute2 procps $(VM_PACKAGES)
 # The virtual machine of the tests (tests/Vm): its kernel is unpacked, not installed.
 VM_PACKAGES := qemu-system-x86 kmod cpio xz-utils zstd lz4 systemd dbus
+# Container hosts, which the tests run on conman in namespaces of their own. Another vendor's are as good; nothing is removed for these.
+HOST_PACKAGES := podman conmon iptables $(if $(shell command -v containerd),,containerd) $(if $(shell command -v dockerd),,docker.io)
 BENCH_PACKAGES := busybox-static mmdebstrap
 
 .PHONY: help build run test bench soak format install uninstall clean setup-build setup-run setup-test setup-bench
@@ -52,10 +54,10 @@ define install-packages
 	if [ -n "$$missing" ]; then \
 		if [ "$$(id -u)" = 0 ]; then \
 			echo "installing" $$missing; \
-			{ apt-get install -y -qq $$missing || { apt-get update -qq && apt-get install -y -qq $$missing; }; } >/dev/null 2>$(OUT).apt-errors \
+			{ apt-get install -y -qq $(2) $$missing || { apt-get update -qq && apt-get install -y -qq $(2) $$missing; }; } >/dev/null 2>$(OUT).apt-errors \
 				|| { cat $(OUT).apt-errors; rm -f $(OUT).apt-errors; exit 1; }; rm -f $(OUT).apt-errors; \
 		else \
-			echo "missing packages; type:  sudo apt-get install" $$missing; exit 1; \
+			echo "missing packages; type:  sudo apt-get install $(2)" $$missing; exit 1; \
 		fi; \
 	fi
 endef
@@ -69,6 +71,7 @@ setup-run:
 
 setup-test:
 	$(call install-packages,$(TEST_PACKAGES))
+	$(call install-packages,$(HOST_PACKAGES),--no-install-recommends --no-remove)
 
 setup-bench:
 	$(call install-packages,$(BENCH_PACKAGES))

@@ -91,23 +91,11 @@ public static unsafe class Sockets
     /// <summary>Receives one descriptor (SCM_RIGHTS), or null at the end.</summary>
     public static FileDescriptor? ReceiveDescriptor(FileDescriptor socket)
     {
-        Receive(socket, stackalloc byte[256], out var passed);
-        return passed;
-    }
-
-    /// <summary>Receives a packet or some bytes, and the descriptor that came with them (SCM_RIGHTS), if one did; 0 at the end.</summary>
-    public static int Receive(FileDescriptor socket, Span<byte> buffer, out FileDescriptor? passed)
-    {
+        var text = stackalloc byte[256];
         var control = stackalloc long[8];
-        fixed (byte* p = buffer)
-            return Receive(socket, p, buffer.Length, control, out passed);
-    }
-
-    private static int Receive(FileDescriptor socket, byte* buffer, int size, long* control, out FileDescriptor? passed)
-    {
         iovec data = default;
-        data.iov_base = buffer;
-        data.iov_len = (size_t)(ulong)size;
+        data.iov_base = text;
+        data.iov_len = 256;
         msghdr message = default;
         message.msg_iov = &data;
         message.msg_iovlen = 1;
@@ -119,8 +107,7 @@ public static unsafe class Sockets
         if (n < 0)
             LinuxException.Throw(Marshal.GetLastPInvokeError(), "receive a descriptor");
         // struct cmsghdr: length (8 bytes), level, type; then the descriptor.
-        passed = n == 0 || (uint)message.msg_controllen < 20 ? null : new FileDescriptor(((int*)control)[4]);
-        return (int)n;
+        return n == 0 || (uint)message.msg_controllen < 20 ? null : new FileDescriptor(((int*)control)[4]);
     }
 
     /// <summary>Sends one descriptor with a few bytes (SCM_RIGHTS); errno or 0.</summary>

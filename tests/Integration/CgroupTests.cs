@@ -29,6 +29,7 @@ public class CgroupTests : ContainerTest
     private static JsonNode Json(string text) => JsonNode.Parse(text)!;
 
     [SkippableFact]
+    [Proves("linux.cgroupsPath")]
     public void The_process_is_in_the_cgroup_asked_for()
     {
         int pid = StartIdle(Bundle);
@@ -124,6 +125,11 @@ public class CgroupTests : ContainerTest
     [InlineData("blkio", """{ "blockIO": { "weight": 500 } }""", "", "blkio.bfq.weight=500")]
     [InlineData("memory", """{ "unified": { "memory.high": "20971520" } }""", "memory.high=20971520", "")]
     [InlineData("pids", """{ "unified": { "pids.max": "17" } }""", "pids.max=17", "")]
+    [Proves("linux.resources.memory.limit", "linux.resources.memory.swap", "linux.resources.memory.reservation",
+        "linux.resources.pids.limit", "linux.resources.cpu.shares", "linux.resources.cpu.quota",
+        "linux.resources.cpu.period", "linux.resources.cpu.burst", "linux.resources.cpu.idle",
+        "linux.resources.cpu.cpus", "linux.resources.cpu.mems", "linux.resources.blockIO.weight",
+        "linux.resources.unified.*")]
     public void A_limit_is_written(string controller, string resources, string unified, string legacy)
     {
         string[] expected = (Leftovers.Unified ? unified : legacy).Split('=');
@@ -247,6 +253,7 @@ public class CgroupTests : ContainerTest
     }
 
     [SkippableFact]
+    [Proves("linux.resources.memory.limit")]
     public void A_process_over_its_memory_is_killed()
     {
         Needs("memory");
@@ -256,6 +263,7 @@ public class CgroupTests : ContainerTest
     }
 
     [SkippableFact]
+    [Proves("linux.resources.pids.limit")]
     public void A_process_over_its_number_cannot_fork()
     {
         Needs("pids");

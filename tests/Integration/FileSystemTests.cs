@@ -32,6 +32,7 @@ public class FileSystemTests : ContainerTest
 
     [SkippableTheory]
     [MemberData(nameof(DefaultMounts))]
+    [Proves("mounts[].destination", "mounts[].type", "mounts[].options[]")]
     public void The_default_mounts_have_their_options(string destination, string type, string options)
     {
         (string actualType, HashSet<string> actual) = MountAt(destination);
@@ -104,6 +105,7 @@ public class FileSystemTests : ContainerTest
     }
 
     [SkippableFact]
+    [Proves("mounts[].source")]
     public void The_source_of_a_bind_is_relative_to_the_bundle()
     {
         Bundle.File("source/file", "text");
@@ -173,6 +175,7 @@ public class FileSystemTests : ContainerTest
     [InlineData("private", "")]
     [InlineData("shared", "shared")]
     [InlineData("unbindable", "unbindable")]
+    [Proves("linux.rootfsPropagation")]
     public void The_root_has_the_propagation_asked_for(string propagation, string field)
     {
         Skip.If(propagation != "private" && Runtime.IsRuncOlderThan(2), "runc leaves the root private, before 1.2");
@@ -194,6 +197,7 @@ public class FileSystemTests : ContainerTest
     }
 
     [SkippableFact]
+    [Proves("root.readonly")]
     public void A_read_only_root_refuses_writers() =>
         Runtime.RunContainer(Bundle.Shell("touch /file 2>&1; touch /tmp/file 2>&1")).ExitedWith(1)
             .WaitForOutput("touch: /file: Read-only file system");
@@ -206,6 +210,7 @@ public class FileSystemTests : ContainerTest
     }
 
     [SkippableFact]
+    [Proves("linux.maskedPaths[]")]
     public void A_masked_file_reads_empty_and_is_not_removed()
     {
         Bundle.File("rootfs/secret", "text");
@@ -215,6 +220,7 @@ public class FileSystemTests : ContainerTest
     }
 
     [SkippableFact]
+    [Proves("linux.maskedPaths[]")]
     public void A_masked_folder_is_empty_and_read_only()
     {
         Bundle.File("rootfs/secret/file", "text");
@@ -234,6 +240,7 @@ public class FileSystemTests : ContainerTest
     }
 
     [SkippableFact]
+    [Proves("linux.readonlyPaths[]")]
     public void A_read_only_path_refuses_writers()
     {
         Bundle.File("rootfs/folder/file", "text");
@@ -286,6 +293,7 @@ public class FileSystemTests : ContainerTest
     [InlineData("u", 1, 5, 0x124, 0, 8, "character special file 1 5 444 0 8")]
     [InlineData("b", 7, 0, 0x1b0, 0, 6, "block special file 7 0 660 0 6")]
     [InlineData("p", 0, 0, 0x1a4, 3, 4, "fifo 0 0 644 3 4")]
+    [Proves("linux.devices[]")]
     public void A_device_has_the_numbers_the_mode_and_the_owner_asked_for(string type, int major, int minor, int mode, int uid, int gid, string expected)
     {
         Bundle.Add("linux/devices", new JsonObject
@@ -298,6 +306,10 @@ public class FileSystemTests : ContainerTest
     [SkippableTheory]
     [InlineData(false)]
     [InlineData(true)]
+    [Proves("linux.resources.devices[].allow", "linux.resources.devices[].major", "linux.resources.devices[].minor",
+        "linux.resources.devices[].type")]
+    [Proves("linux.resources.devices[].allow", "linux.resources.devices[].major", "linux.resources.devices[].minor",
+        "linux.resources.devices[].type")]
     public void A_device_is_opened_only_when_a_rule_allows_it(bool allowed)
     {
         // /dev/kmsg, which every kernel has.
@@ -314,6 +326,7 @@ public class FileSystemTests : ContainerTest
     }
 
     [SkippableFact]
+    [Proves("linux.resources.devices[].access")]
     public void A_read_rule_does_not_let_write()
     {
         Bundle.Capabilities("CAP_MKNOD", "CAP_SYSLOG").Add("linux/resources/devices", new JsonObject
@@ -424,6 +437,7 @@ public class FileSystemTests : ContainerTest
     }
 
     [SkippableFact]
+    [Proves("linux.sysctl.*")]
     public void A_sysctl_is_set_inside_only()
     {
         string before = File.ReadAllText("/proc/sys/kernel/msgmax");

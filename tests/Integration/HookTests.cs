@@ -1,4 +1,4 @@
-// Hooks of all six kinds: when they run, where, what they are told, and what becomes of the container if one fails.
+// Hooks of all six kinds: when they run, where, what they are told, and what becomes of the container if one fails, hangs or kills (C12).
 using System.Text.Json.Nodes;
 
 namespace Conman.Integration.Tests;
@@ -31,6 +31,10 @@ public class HookTests : ContainerTest
         Skip.If(kind == "poststart" && Runtime.IsRunc, "runc runs poststart when it has created, not when it has started");
 
     [SkippableFact]
+    [Proves("hooks.prestart[].path", "hooks.createRuntime[].path", "hooks.createContainer[].path",
+        "hooks.startContainer[].path", "hooks.poststart[].path", "hooks.poststop[].path")]
+    [Proves("hooks.prestart[].path", "hooks.createRuntime[].path", "hooks.createContainer[].path",
+        "hooks.startContainer[].path", "hooks.poststart[].path", "hooks.poststop[].path")]
     public void Hooks_run_in_the_order_of_the_specification()
     {
         string folder = SharedFolder();
@@ -79,6 +83,7 @@ public class HookTests : ContainerTest
     [InlineData("startContainer", "created", true)]
     [InlineData("poststart", "running", true)]
     [InlineData("poststop", "stopped", false)]
+    [Proves("annotations.*")]
     public void A_hook_is_given_the_state(string kind, string status, bool hasPid)
     {
         SkipPoststart(kind);
@@ -105,23 +110,37 @@ public class HookTests : ContainerTest
     [InlineData("prestart")]
     [InlineData("createRuntime")]
     [InlineData("createContainer")]
+    [InlineData("startContainer")]
     [InlineData("poststart")]
     [InlineData("poststop")]
+    [Proves("hooks.prestart[].env[]", "hooks.createRuntime[].env[]", "hooks.createContainer[].env[]",
+        "hooks.startContainer[].env[]", "hooks.poststart[].env[]", "hooks.poststop[].env[]")]
     public void A_hook_has_the_environment_asked_for(string kind)
     {
         string folder = SharedFolder();
-        Hook(kind, $"PATH=/bin:/usr/bin; echo \"$ONE-$FROM_HOST\" >{folder}/env", "ONE=two", $"{Tests.Bundle.Marker}={Bundle.Id}");
+        Hook(kind, $"PATH=/bin:/usr/bin; echo \"$ONE-$FROM_HOST\" >{Notes(kind, folder)}/env", "ONE=two", $"{Tests.Bundle.Marker}={Bundle.Id}");
         _ = Runtime.RunContainer(Bundle.Args("true"), new Options { Environment = { ["FROM_HOST"] = "1" } }).Succeeded();
         Assert.Equal("two-\n", Bundle.Read("notes/env"));
     }
 
-    [SkippableFact]
-    public void A_hooks_arguments_are_passed_on_with_the_first_as_its_name()
+    [SkippableTheory]
+    [InlineData("prestart")]
+    [InlineData("createRuntime")]
+    [InlineData("createContainer")]
+    [InlineData("startContainer")]
+    [InlineData("poststart")]
+    [InlineData("poststop")]
+    [Proves("hooks.prestart[].args[]", "hooks.createRuntime[].args[]", "hooks.createContainer[].args[]",
+        "hooks.startContainer[].args[]", "hooks.poststart[].args[]", "hooks.poststop[].args[]")]
+    public void A_hooks_arguments_are_passed_on(string kind)
     {
-        string script = Bundle.File("hook", "#!/bin/sh\necho \"$#-$1-$2\" >\"$(dirname \"$0\")/args\"\n", 0x1ed);
-        Bundle.Add("hooks/createRuntime", new JsonObject { ["path"] = script, ["args"] = Tests.Bundle.Strings("hook", "one", "two words") });
+        string notes = Notes(kind, SharedFolder());
+        Bundle.Add("hooks/" + kind, new JsonObject
+        {
+            ["path"] = "/bin/sh", ["args"] = Tests.Bundle.Strings("sh", "-c", $"echo \"$0-$#-$1-$2\" >{notes}/args", "zero", "one", "two words"),
+        });
         Runtime.RunContainer(Bundle.Args("true")).Succeeded();
-        Assert.Equal("2-one-two words\n", Bundle.Read("args"));
+        Assert.Equal("zero-2-one-two words\n", Bundle.Read("notes/args"));
     }
 
     [SkippableFact]
@@ -191,12 +210,15 @@ public class HookTests : ContainerTest
     }
 
     [SkippableFact]
-    public void A_failing_poststart_hook_is_reported()
+    public void A_failing_poststart_hook_ends_the_container()
     {
         Hook("poststart", "exit 3");
-        Result run = Runtime.RunContainer(Bundle.Args("true"));
-        Assert.NotEmpty(run.Error);
+        Runtime.RunContainer(Bundle.Args("sleep", "1000")).FailedWith(Runtime.IsRuncOlderThan(2) ? "error running hook" : "error running poststart hook #0:");
         AssertNothingLeft();
+        SkipPoststart("poststart");
+        Runtime.Create(Bundle).Succeeded();
+        Runtime.Run("start", Bundle.Id).FailedWith("error running poststart hook #0:");
+        Runtime.WaitForStatus(Bundle.Id, "stopped");
     }
 
     [SkippableTheory]
@@ -204,6 +226,10 @@ public class HookTests : ContainerTest
     [InlineData("createRuntime")]
     [InlineData("createContainer")]
     [InlineData("startContainer")]
+    [InlineData("poststart")]
+    [InlineData("poststop")]
+    [Proves("hooks.prestart[].timeout", "hooks.createRuntime[].timeout", "hooks.createContainer[].timeout",
+        "hooks.startContainer[].timeout", "hooks.poststart[].timeout", "hooks.poststop[].timeout")]
     public void A_hook_that_hangs_is_ended_by_its_timeout(string kind)
     {
         Bundle.Add("hooks/" + kind, new JsonObject
@@ -211,7 +237,10 @@ public class HookTests : ContainerTest
             ["path"] = "/bin/sleep", ["args"] = Tests.Bundle.Strings("sleep", "1000"), ["timeout"] = 1,
             ["env"] = Tests.Bundle.Strings($"{Tests.Bundle.Marker}={Bundle.Id}"),
         });
-        Assert.NotEqual(0, Runtime.RunContainer(Bundle.Args("true")).ExitCode);
+        Result run = Runtime.RunContainer(Bundle.Args("true")).Wait();
+        Assert.Equal(kind == "poststop", run.ExitCode == 0);
+        if (!Runtime.IsRunc)
+            Assert.Contains($"error running {kind} hook #0: hook ran past specified timeout of 1.0s", run.Error);
         AssertNothingLeft();
     }
 
@@ -223,6 +252,21 @@ public class HookTests : ContainerTest
     {
         Bundle.Add("hooks/" + kind, new JsonObject { ["path"] = "/no/such/hook" });
         Runtime.RunContainer(Bundle.Args("true")).FailedWith("/no/such/hook");
+        AssertNothingLeft();
+    }
+
+    [SkippableTheory]
+    [InlineData("createRuntime", "kill -9 $$", "signal")]
+    [InlineData("createContainer", "kill -9 $$", "signal")]
+    [InlineData("startContainer", "kill -9 $$", "signal")]
+    [InlineData("createRuntime", "kill -9 $PPID; exec sleep 1000", "")]
+    [InlineData("prestart", "pid=$(sed 's/.*\"pid\":\\([0-9]*\\).*/\\1/'); kill -9 $pid", "")]
+    public void C12_whoever_a_hook_kills_one_delete_leaves_nothing(string kind, string script, string says)
+    {
+        Skip.If(Runtime.IsRunc, "runc leaves a cgroup");
+        Hook(kind, "PATH=/bin:/usr/bin; " + script, $"{Tests.Bundle.Marker}={Bundle.Id}");
+        Runtime.RunContainer(Bundle.Args("true")).FailedWith(says);
+        Runtime.Run("delete", "--force", Bundle.Id).Succeeded();
         AssertNothingLeft();
     }
 

@@ -21,6 +21,7 @@ public class IsolationTests : ContainerTest
 
     [SkippableTheory]
     [MemberData(nameof(Kinds))]
+    [Proves("linux.namespaces[].type")]
     public void A_namespace_that_is_asked_for_is_new(string type, string link)
     {
         SkipIfOld(type);
@@ -50,6 +51,7 @@ public class IsolationTests : ContainerTest
 
     [SkippableTheory]
     [MemberData(nameof(Kinds))]
+    [Proves("linux.namespaces[].path")]
     public void A_namespace_with_a_path_is_joined(string type, string link)
     {
         SkipIfOld(type);
@@ -97,6 +99,7 @@ public class IsolationTests : ContainerTest
     }
 
     [SkippableFact]
+    [Proves("hostname")]
     public void The_hostname_is_set_inside_only()
     {
         string before = File.ReadAllText("/proc/sys/kernel/hostname");
@@ -105,6 +108,7 @@ public class IsolationTests : ContainerTest
     }
 
     [SkippableFact]
+    [Proves("domainname")]
     public void The_domain_name_is_set_inside_only()
     {
         Skip.If(Runtime.IsRuncOlderThan(2), "runc knows the domain name since 1.2");
@@ -136,6 +140,7 @@ public class IsolationTests : ContainerTest
     }
 
     [SkippableFact]
+    [Proves("linux.uidMappings[]", "linux.gidMappings[]")]
     public void Several_maps_may_follow_each_other()
     {
         Bundle.UserNamespace();
@@ -185,6 +190,7 @@ public class IsolationTests : ContainerTest
     }
 
     [SkippableFact]
+    [Proves("linux.timeOffsets.*")]
     public void Clocks_are_moved_by_the_offsets()
     {
         SkipIfOld("time");

@@ -54,6 +54,7 @@ public class LifecycleTests : ContainerTest
     }
 
     [SkippableFact]
+    [Proves("state: annotations.*", "state: bundle", "state: id", "state: ociVersion", "state: pid", "state: status")]
     public void State_tells_what_the_specification_asks_for()
     {
         Bundle.Set("annotations", new JsonObject { ["org.example.colour"] = "green" });
@@ -311,6 +312,7 @@ public class LifecycleTests : ContainerTest
     }
 
     [SkippableFact]
+    [Proves("root.path")]
     public void A_root_file_system_may_be_named_by_an_absolute_path() =>
         Runtime.RunContainer(Bundle.Set("root/path", Bundle.Rootfs).Shell("echo here")).Printed("here");
 

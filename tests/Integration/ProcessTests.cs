@@ -7,6 +7,7 @@ namespace Conman.Integration.Tests;
 public class ProcessTests : ContainerTest
 {
     [SkippableFact]
+    [Proves("process.args[]")]
     public void Arguments_arrive_as_they_are()
     {
         Bundle.Args("sh", "-c", "for a; do echo \"<$a>\"; done", "sh", "", "two words", "*", "ünï\tcode", "'\"\\$HOME");
@@ -14,6 +15,7 @@ public class ProcessTests : ContainerTest
     }
 
     [SkippableFact]
+    [Proves("process.env[]")]
     public void The_environment_is_the_one_asked_for_and_nothing_else()
     {
         Bundle.Set("process/env", Tests.Bundle.Strings("PATH=/bin", "HOME=/", "A=one", "EMPTY=", "B=with = sign", $"{Tests.Bundle.Marker}={Bundle.Id}"));
@@ -48,6 +50,7 @@ public class ProcessTests : ContainerTest
     }
 
     [SkippableFact]
+    [Proves("process.cwd")]
     public void The_working_folder_is_set() =>
         Runtime.RunContainer(Bundle.Set("process/cwd", "/etc").Shell("pwd; /bin/readlink /proc/self/cwd")).Printed("/etc", "/etc");
 
@@ -72,11 +75,13 @@ public class ProcessTests : ContainerTest
         Runtime.RunContainer(Bundle.Set("process/cwd", "tmp").Args("true")).FailedWith("wd");
 
     [SkippableFact]
+    [Proves("process.user.uid", "process.user.gid")]
     public void User_and_group_are_set() =>
         Runtime.RunContainer(Bundle.User(1000, 100).Args("awk", "/^(Uid|Gid|Groups):/{print $1, $2, $3, $4, $5}", "/proc/self/status"))
             .Printed("Uid: 1000 1000 1000 1000", "Gid: 100 100 100 100", "Groups:    ");
 
     [SkippableFact]
+    [Proves("process.user.additionalGids[]")]
     public void Additional_groups_are_set()
     {
         Bundle.User(1000, 100).Set("process/user/additionalGids", new JsonArray(5, 8, 4000)).Args("grep", "^Groups:", "/proc/self/status");
@@ -87,6 +92,7 @@ public class ProcessTests : ContainerTest
     [InlineData(0x3f, "0077")]
     [InlineData(0x02, "0002")]
     [InlineData(null, "0022")]
+    [Proves("process.user.umask")]
     public void The_umask_is_set(int? umask, string expected)
     {
         if (umask is { } value)
@@ -111,6 +117,7 @@ public class ProcessTests : ContainerTest
     [InlineData("RLIMIT_RTTIME", "Max realtime timeout", 1000)]
     [InlineData("RLIMIT_SIGPENDING", "Max pending signals", 300)]
     [InlineData("RLIMIT_STACK", "Max stack size", 1 << 22)]
+    [Proves("process.rlimits[].type")]
     public void A_limit_of_the_process_is_set(string type, string name, int value)
     {
         // Lower only: raising one takes a capability that the host may not have.
@@ -121,6 +128,7 @@ public class ProcessTests : ContainerTest
     }
 
     [SkippableFact]
+    [Proves("process.rlimits[].soft", "process.rlimits[].hard")]
     public void Soft_and_hard_limits_differ()
     {
         Bundle.Set("process/rlimits", new JsonArray(new JsonObject { ["type"] = "RLIMIT_NOFILE", ["soft"] = 100, ["hard"] = 200 }));
@@ -138,6 +146,7 @@ public class ProcessTests : ContainerTest
     }
 
     [SkippableFact]
+    [Proves("process.capabilities.bounding[]", "process.capabilities.effective[]", "process.capabilities.permitted[]")]
     public void Capabilities_of_root_are_those_of_the_bounding_set()
     {
         Bundle.Set("process/capabilities", Sets(["CAP_CHOWN", "CAP_KILL", "CAP_NET_RAW"], ["CAP_CHOWN", "CAP_KILL", "CAP_NET_RAW"], [], []));
@@ -145,6 +154,7 @@ public class ProcessTests : ContainerTest
     }
 
     [SkippableFact]
+    [Proves("process.capabilities.ambient[]")]
     public void Capabilities_of_a_user_are_the_ambient_ones()
     {
         string[] all = ["CAP_CHOWN", "CAP_KILL", "CAP_NET_BIND_SERVICE"];
@@ -153,6 +163,7 @@ public class ProcessTests : ContainerTest
     }
 
     [SkippableFact]
+    [Proves("process.capabilities.inheritable[]")]
     public void Inheritable_capabilities_are_only_those_asked_for()
     {
         Bundle.Capabilities("CAP_CHOWN", "CAP_KILL").Set("process/capabilities/inheritable", Tests.Bundle.Strings("CAP_CHOWN"));
@@ -185,10 +196,12 @@ public class ProcessTests : ContainerTest
     [SkippableTheory]
     [InlineData(true, "1")]
     [InlineData(false, "0")]
+    [Proves("process.noNewPrivileges")]
     public void New_privileges_are_given_up_when_asked(bool value, string expected) =>
         Runtime.RunContainer(Bundle.Set("process/noNewPrivileges", value).Args("awk", "/NoNewPrivs/{print $2}", "/proc/self/status")).Printed(expected);
 
     [SkippableFact]
+    [Proves("process.oomScoreAdj")]
     public void The_oom_score_is_raised() =>
         Runtime.RunContainer(Bundle.Set("process/oomScoreAdj", 500).Args("cat", "/proc/self/oom_score_adj")).Printed("500");
 
@@ -210,6 +223,7 @@ public class ProcessTests : ContainerTest
     [SkippableTheory]
     [InlineData(null, "Operation not permitted")]
     [InlineData(28, "No space left on device")]
+    [Proves("linux.seccomp.syscalls[].errnoRet", "linux.seccomp.syscalls[].action", "linux.seccomp.syscalls[].names[]")]
     public void A_filtered_call_fails_with_the_errno_asked_for(int? errno, string text) =>
         Runtime.RunContainer(Filter("SCMP_ACT_ERRNO", "mkdir mkdirat", errno).Shell("mkdir /tmp/new 2>&1; mount | head -n 1 | wc -l; grep Seccomp: /proc/self/status"))
             .Printed($"mkdir: can't create directory '/tmp/new': {text}", "1", "Seccomp:\t2");
@@ -219,6 +233,7 @@ public class ProcessTests : ContainerTest
         Runtime.RunContainer(Filter("SCMP_ACT_KILL_PROCESS", "mkdir mkdirat").Args("mkdir", "/tmp/new")).ExitedWith(128 + 31);
 
     [SkippableFact]
+    [Proves("linux.seccomp.syscalls[].args[]")]
     public void A_rule_may_look_at_an_argument()
     {
         Filter("SCMP_ACT_ERRNO", "kill").Set("linux/seccomp/syscalls", new JsonArray(new JsonObject
@@ -230,6 +245,7 @@ public class ProcessTests : ContainerTest
     }
 
     [SkippableFact]
+    [Proves("linux.seccomp.defaultAction", "linux.seccomp.architectures[]")]
     public void A_filter_that_allows_by_list_lets_the_container_run()
     {
         Bundle.Set("linux/seccomp", new JsonObject

@@ -10,6 +10,7 @@ public class TerminalTests : ContainerTest
     private Bundle WithTerminal(string script) => Bundle.Set("process/terminal", true).Shell(script);
 
     [SkippableFact]
+    [Proves("process.terminal")]
     public void The_terminal_is_the_containers_console()
     {
         using ConsoleSocket socket = NewSocket();
@@ -48,6 +49,7 @@ public class TerminalTests : ContainerTest
     }
 
     [SkippableFact]
+    [Proves("process.consoleSize")]
     public void The_terminal_has_the_size_asked_for()
     {
         using ConsoleSocket socket = NewSocket();

@@ -23,6 +23,7 @@ public class RuntimeSpecTests
     }
 
     [Theory, MemberData(nameof(Documents))]
+    [Proves("features: annotations.*", "features: potentiallyUnsafeConfigAnnotations[]")]
     public void A_document_with_every_member_survives(string document)
     {
         var everything = MemberList.Everything(Members(document));

@@ -47,7 +47,7 @@ public sealed partial class PlanCompiler
         if ((bounding & facts.Capabilities) != facts.Capabilities)
             plan.Add(new BoundCapabilities(bounding));
         var user = process.User ?? new User();
-        plan.Add(new BecomeUser(user.Uid, user.Gid, user.AdditionalGids ?? [], GroupsMayStay: facts.Rights.Rootless));
+        plan.Add(new BecomeUser(user.Uid, user.Gid, user.AdditionalGids ?? [], SetGroups: true));
         // "Where umask is not set, the runtime chooses": 022, as every shell expects, whatever the caller had.
         plan.Add(new SetUmask(user.Umask ?? 0x12 /* 022 */));
         plan.Add(new ChangeDirectory(process.Cwd!));
@@ -85,6 +85,8 @@ public sealed partial class PlanCompiler
             variables.RemoveAll(v => v.StartsWith(name, StringComparison.Ordinal) && name.Length > 1);
             variables.Add(variable);
         }
+        // An empty one is as good as none, as with runc.
+        variables.Remove("HOME=");
         if (!variables.Exists(v => v.StartsWith("HOME=", StringComparison.Ordinal)))
             variables.Add("HOME=" + (facts.Home ?? "/"));
         return variables;

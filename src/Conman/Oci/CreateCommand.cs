@@ -3,8 +3,6 @@
 using Conman.CommandLine;
 using Conman.Linux;
 using Conman.Runtime;
-using Conman.Runtime.Checkpoints;
-using Conman.Runtime.Compiling;
 using Conman.Runtime.Containers;
 
 namespace Conman.Oci;
@@ -18,18 +16,16 @@ internal static class CreateCommand
         return 0;
     }
 
-    /// <param name="image">The image that the process comes from; null: the bundle's program.</param>
-    public static int Run(OciContext context, Arguments arguments, CheckpointOptions? image = null)
+    public static int Run(OciContext context, Arguments arguments)
     {
         var bundle = LoadBundle(arguments);
         var detach = arguments.Has("detach");
         var terminal = !detach && arguments.Get("console-socket") is null && bundle.Spec.Process is { Terminal: true };
         // In the foreground signals are caught before there is a container: one that comes early is passed on late, not lost.
         using var foreground = detach ? null : new Foreground(terminal);
-        using var creation = Creation.Begin(bundle, Request(context, arguments, awaitStart: false, foreground?.ConsoleSocket, image));
+        using var creation = Creation.Begin(bundle, Request(context, arguments, awaitStart: false, foreground?.ConsoleSocket));
 
-        foreach (var warning in creation.Container.RunHooks("poststart", bundle.Spec.Hooks?.Poststart, ContainerStatus.Running))
-            context.Warn(warning);
+        creation.Container.RunPoststartHooks(bundle.Spec.Hooks);
         if (foreground is null)
         {
             creation.Commit();
@@ -41,7 +37,7 @@ internal static class CreateCommand
         return exit.Code;
     }
 
-    private static CreateRequest Request(OciContext context, Arguments arguments, bool awaitStart, FileDescriptor? receiver, CheckpointOptions? image = null)
+    private static CreateRequest Request(OciContext context, Arguments arguments, bool awaitStart, FileDescriptor? receiver)
     {
         var listening = ListeningDescriptors();
         var preserved = listening + arguments.Number("preserve-fds", 0);
@@ -63,8 +59,6 @@ internal static class CreateCommand
             PreservedDescriptors = preserved,
             ListeningDescriptors = listening,
             AwaitStart = awaitStart,
-            Image = image,
-            Rootless = context.Rootless ?? HostRights.Current.Rootless,
             Warn = context.Warn,
         };
     }

@@ -13,8 +13,7 @@ internal static class LifeCommands
     {
         using var container = Container.OpenLocked(context.Root, arguments.Words[0]);
         container.Start();
-        foreach (var warning in container.RunHooks("poststart", container.Record!.Hooks?.Poststart, ContainerStatus.Running))
-            context.Warn(warning);
+        container.RunPoststartHooks(container.Record!.Hooks);
         return 0;
     }
 

@@ -83,7 +83,7 @@ public sealed class Leftovers
         }
     }
 
-    private static string ReadOrEmpty(string path)
+    internal static string ReadOrEmpty(string path)
     {
         try
         {

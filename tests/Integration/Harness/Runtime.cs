@@ -27,7 +27,9 @@ public sealed record Options
 
 public sealed class Runtime : IDisposable
 {
-    private static readonly string Binary = FindBinary();
+    /// <summary>The binary by its absolute path, under a name that ends in runc: what a container host is told.</summary>
+    public static readonly string Binary = FindBinary();
+
     private static readonly string VersionText = ReadVersion();
 
     private readonly string _id;
@@ -44,12 +46,6 @@ public sealed class Runtime : IDisposable
 
     /// <summary>The folder given as --root: every test has its own.</summary>
     public string Root { get; }
-
-    /// <summary>The words of another program that runs the runtime.</summary>
-    public string[] Through { get; set; } = [];
-
-    /// <summary>Another copy of the runtime, where the one under test cannot be reached.</summary>
-    public string Program { get; set; } = Binary;
 
     public static bool IsRunc => VersionText.StartsWith("runc ", StringComparison.Ordinal);
 
@@ -68,19 +64,15 @@ public sealed class Runtime : IDisposable
     /// <summary>Runs a command in a terminal, as a person would.</summary>
     public Result RunInTerminal(params string[] arguments)
     {
-        string command = string.Join(' ', ((string[])[.. Through, Program, "--root", Root, .. arguments]).Select(a => $"'{a}'"));
+        string command = string.Join(' ', ((string[])[Binary, "--root", Root, .. arguments]).Select(a => $"'{a}'"));
         return StartProgram("script", new Options { InputPipe = true }, "-q", "-e", "-c", command, "/dev/null").Wait();
     }
 
     /// <summary>Starts a command with nothing put in front of its arguments.</summary>
-    public Result StartBare(Options options, params string[] arguments)
-    {
-        string[] words = [.. Through, Program, .. arguments];
-        return StartProgram(words[0], options, words[1..]);
-    }
+    public Result StartBare(Options options, params string[] arguments) => StartProgram(Binary, options, arguments);
 
     /// <summary>The words of a command of the runtime, for another program to run.</summary>
-    public string[] CommandLine(params string[] arguments) => [.. Through, Program, "--root", Root, .. arguments];
+    public string[] CommandLine(params string[] arguments) => [Binary, "--root", Root, .. arguments];
 
     /// <summary>Starts another program as <see cref="Start"/> starts the runtime.</summary>
     public Result StartProgram(string program, Options options, params string[] arguments)

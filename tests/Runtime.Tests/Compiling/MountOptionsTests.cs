@@ -15,6 +15,7 @@ public class MountOptionsTests
     public void A_word_of_the_features_document_never_reaches_a_file_system(string word) => Assert.Empty(MountOptions.Parse([word]).FileSystem);
 
     [Fact]
+    [Proves("features: mountOptions[]")]
     public void Every_word_that_is_understood_is_in_the_features_document()
     {
         // Everything that could be a word: those that the specification, mount(8) and the sources know, each with and without no- and r-.

@@ -38,6 +38,7 @@ public sealed class LibseccompTests
 
     [SkippableTheory]
     [MemberData(nameof(Machines))]
+    [Proves("linux.seccomp.architectures[]")]
     public void A_profile_like_Dockers_decides_the_same(string native, string[] others)
     {
         SkipUnlessKnown([native, .. others]);
@@ -46,6 +47,7 @@ public sealed class LibseccompTests
 
     [SkippableTheory]
     [MemberData(nameof(Machines))]
+    [Proves("linux.seccomp.syscalls[].args[]")]
     public void Conditions_decide_the_same(string native, string[] others)
     {
         SkipUnlessKnown([native, .. others]);

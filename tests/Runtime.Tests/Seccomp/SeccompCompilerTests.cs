@@ -122,6 +122,7 @@ public sealed class SeccompCompilerTests
     [InlineData("LOG", 2u)]
     [InlineData("TSYNC LOG SPEC_ALLOW", 7u)]
     [InlineData("WAIT_KILLABLE_RECV", 0u)]
+    [Proves("linux.seccomp.flags[]")]
     public void Flags_are_the_kernels(string? flags, uint bits)
     {
         var profile = Default("SCMP_ACT_ALLOW");
