@@ -500,6 +500,11 @@ static int call(const struct plan_op *op)
     for (int i = 0; i < 6; i++)
         x[i] = op->b >> i & 1 ? (long)(op->bytes + op->x[i]) : (long)op->x[i];
     long result = sys6(op->a, x[0], x[1], x[2], x[3], x[4], x[5]);
+    if (op->d && result >= 0) {
+        long opened = result;
+        result = sys3(__NR_dup3, opened, op->d, O_CLOEXEC);
+        SHUT(opened);
+    }
     return result >= 0 || result == -op->c ? 0 : (int)result;
 }
 

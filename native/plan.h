@@ -42,7 +42,7 @@ enum plan_code {
     OP_FORK,      /* x[0]: clone3 flags. Report the pid of a sibling, and leave; the sibling waits for "go" and goes on */
 
     /* A plain system call. x[0..5]: arguments, a: number, b: bit i set when argument i is an offset into the bytes,
-       c: an errno to forgive, or 0. */
+       c: an errno to forgive, or 0. d: the descriptor that its result becomes, or 0 */
     OP_CALL,
     OP_JOIN,      /* text 0: path of a namespace, a: its CLONE_NEW* flag. Open and setns */
 

@@ -260,6 +260,9 @@ public static unsafe class Files
     /// <summary>access(2) with the effective ids.</summary>
     public static bool Exists(string path, int at = CurrentDirectory) => Native.faccessat(at, path, 0, 0) == 0;
 
+    /// <summary>access(2), W_OK, with the effective ids: false also where there is nothing, or on a read-only file system.</summary>
+    public static bool MayWrite(string path, int at = CurrentDirectory) => Native.faccessat(at, path, 2, 0x200 /* AT_EACCESS */) == 0;
+
     /// <summary>statx(2) of an open file.</summary>
     public static FileStatus Status(FileDescriptor file, string name)
     {

@@ -71,6 +71,16 @@ public static unsafe class Mounts
             Native.syscall(SyscallNumber.fsmount, context.Number, 1 /* FSMOUNT_CLOEXEC */, (nint)Attributes, 0, 0, 0), "mount file system tmpfs");
     }
 
+    /// <summary>Whether this process may change its mount namespace: the kernel asks that first, and only then for the paths.</summary>
+    public static bool MayCopy
+    {
+        get
+        {
+            byte empty = 0;
+            return Native.syscall(SyscallNumbers.pivot_root, (nint)(&empty), (nint)(&empty), 0, 0, 0, 0) < 0 && Marshal.GetLastPInvokeError() != Errno.EPERM;
+        }
+    }
+
     private static void Check(nint result, string operation)
     {
         if (result < 0)

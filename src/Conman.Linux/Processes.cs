@@ -195,6 +195,16 @@ public static unsafe class Processes
         }
     }
 
+    /// <summary>This boot's own random name (random(4)); empty where procfs does not tell.</summary>
+    public static string BootId
+    {
+        get
+        {
+            using var file = Files.TryOpen("/proc/sys/kernel/random/boot_id", OpenFlags.ReadOnly, out _);
+            return file is null ? "" : Encoding.UTF8.GetString(Files.ReadAll(file, "boot_id")).Trim();
+        }
+    }
+
     /// <summary>The numeric effective user id.</summary>
     public static uint EffectiveUser => Native.geteuid();
 

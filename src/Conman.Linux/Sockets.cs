@@ -91,11 +91,23 @@ public static unsafe class Sockets
     /// <summary>Receives one descriptor (SCM_RIGHTS), or null at the end.</summary>
     public static FileDescriptor? ReceiveDescriptor(FileDescriptor socket)
     {
-        var text = stackalloc byte[256];
+        Receive(socket, stackalloc byte[256], out var passed);
+        return passed;
+    }
+
+    /// <summary>Receives a packet or some bytes, and the descriptor that came with them (SCM_RIGHTS), if one did; 0 at the end.</summary>
+    public static int Receive(FileDescriptor socket, Span<byte> buffer, out FileDescriptor? passed)
+    {
         var control = stackalloc long[8];
+        fixed (byte* p = buffer)
+            return Receive(socket, p, buffer.Length, control, out passed);
+    }
+
+    private static int Receive(FileDescriptor socket, byte* buffer, int size, long* control, out FileDescriptor? passed)
+    {
         iovec data = default;
-        data.iov_base = text;
-        data.iov_len = 256;
+        data.iov_base = buffer;
+        data.iov_len = (size_t)(ulong)size;
         msghdr message = default;
         message.msg_iov = &data;
         message.msg_iovlen = 1;
@@ -107,7 +119,8 @@ public static unsafe class Sockets
         if (n < 0)
             LinuxException.Throw(Marshal.GetLastPInvokeError(), "receive a descriptor");
         // struct cmsghdr: length (8 bytes), level, type; then the descriptor.
-        return n == 0 || (uint)message.msg_controllen < 20 ? null : new FileDescriptor(((int*)control)[4]);
+        passed = n == 0 || (uint)message.msg_controllen < 20 ? null : new FileDescriptor(((int*)control)[4]);
+        return (int)n;
     }
 
     /// <summary>Sends one descriptor with a few bytes (SCM_RIGHTS); errno or 0.</summary>

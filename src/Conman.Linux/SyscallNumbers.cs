@@ -31,8 +31,13 @@ public static class SyscallNumbers
     public static int ioprio_set => Arm64 ? 30 : 251;
     public static int sched_setattr => Arm64 ? 274 : 314;
     public static int write => Arm64 ? 64 : 1;
+    public static int fcntl => Arm64 ? 25 : 72;
     public static int close => Arm64 ? 57 : 3;
+    public const int open_tree = 428;
     public const int move_mount = 429;
+    public const int fsopen = 430;
+    public const int fsconfig = 431;
+    public const int fsmount = 432;
     public const int close_range = 436;
     public const int mount_setattr = 442;
 }

@@ -18,6 +18,9 @@ public sealed class HostFacts
 
     /// <summary>The cgroup hierarchies of a hybrid or v1 host; null: the unified one is all there is.</summary>
     public IReadOnlyList<CgroupHierarchy>? Hierarchies { get; init; }
+
+    /// <summary>What the caller may do here.</summary>
+    public HostRights Rights { get; init; } = HostRights.All;
 }
 
 /// <summary>What the command line adds to a spec.</summary>
@@ -40,6 +43,9 @@ public sealed class CompileOptions
 
     /// <summary>So many of them, the first, are listening sockets of the caller's socket activation (sd_listen_fds(3)).</summary>
     public int ListeningDescriptors { get; init; }
+
+    /// <summary>The caller has no right to a cgroup, and the spec does not name one: it must not ask anything of one either.</summary>
+    public bool WithoutCgroup { get; init; }
 
     /// <summary>Wait for <c>start</c> before executing the program.</summary>
     public bool AwaitStart { get; init; }

@@ -69,7 +69,7 @@ public sealed partial class PlanCompiler
         }
 
         var type = mount.Type is { Length: > 0 } t ? t : RuntimeException.Throw<string>($"mounts[{index}].type: must be given for {path}");
-        if (type == "cgroup" && _facts.Hierarchies is not null)
+        if (type == "cgroup" && _facts.Hierarchies is not null && (HasCgroupNamespace || !_options.WithoutCgroup))
         {
             AddHierarchies(path, options);
             return;
@@ -79,8 +79,9 @@ public sealed partial class PlanCompiler
             if (!HasCgroupNamespace)
             {
                 // Mounted in the host's cgroup namespace, cgroup2 takes its options from the last mount and so changes the host's: a copy instead.
+                // All of it read-only if it is to be so at all: a hierarchy below that is not would be the host's to write (CVE-2023-25809).
                 var source = _facts.Hierarchies?.FirstOrDefault(h => h.IsUnified)?.Mount ?? CgroupHierarchy.Root;
-                var tree = _plan.Prepare(new HostTree(source, recursive: true) { Set = options.Set, Propagation = Propagation.Private });
+                var tree = _plan.Prepare(new HostTree(source, recursive: true) { SetRecursive = options.Set, Propagation = Propagation.Private });
                 _plan.Add(new BindTree(tree, path) { Destination = destination });
                 return;
             }
@@ -209,7 +210,7 @@ public sealed partial class PlanCompiler
 
     private void AddDevice(string path, char type, uint major, uint minor, uint mode, uint uid, uint gid)
     {
-        if ((_newUser || _joinedUser) && type != 'p')
+        if ((_newUser || _joinedUser || _facts.Rights.InUserNamespace) && type != 'p')
         {
             // A user namespace may not make devices; it may be given the host's.
             var tree = _plan.Prepare(new HostTree(path, recursive: false) { IsDirectory = false, Propagation = Propagation.Private });

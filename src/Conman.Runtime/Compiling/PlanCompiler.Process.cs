@@ -47,7 +47,7 @@ public sealed partial class PlanCompiler
         if ((bounding & facts.Capabilities) != facts.Capabilities)
             plan.Add(new BoundCapabilities(bounding));
         var user = process.User ?? new User();
-        plan.Add(new BecomeUser(user.Uid, user.Gid, user.AdditionalGids ?? [], SetGroups: true));
+        plan.Add(new BecomeUser(user.Uid, user.Gid, user.AdditionalGids ?? [], GroupsMayStay: facts.Rights.Rootless));
         // "Where umask is not set, the runtime chooses": 022, as every shell expects, whatever the caller had.
         plan.Add(new SetUmask(user.Umask ?? 0x12 /* 022 */));
         plan.Add(new ChangeDirectory(process.Cwd!));

@@ -30,6 +30,9 @@ public sealed class CompiledSpec
     /// <summary>The files through which the process joins the v1 hierarchies, in their order.</summary>
     public required IReadOnlyList<RuntimeDescriptor> Tasks { get; init; }
 
+    /// <summary>There is no cgroup (<see cref="CompileOptions.WithoutCgroup"/>).</summary>
+    public bool WithoutCgroup { get; init; }
+
     /// <summary>What is written to the cgroup's control files, in order.</summary>
     public required IReadOnlyList<CgroupWrite> Limits { get; init; }
 
@@ -58,6 +61,7 @@ public sealed partial class PlanCompiler
     private readonly List<string> _readOnlyMounts = [];
     private Namespaces _new;
     private bool _newUser, _joinedUser;
+    private int _inPlace; // the operation before which the process is where its mounts will be, and still the caller
 
     private PlanCompiler(Spec spec, HostFacts facts, CompileOptions options)
     {
@@ -70,6 +74,8 @@ public sealed partial class PlanCompiler
     public static CompiledSpec Compile(Spec spec, HostFacts facts, CompileOptions options)
     {
         SpecValidator.Validate(spec);
+        if (facts.Rights.OrdinaryUser)
+            RootlessRules.Validate(spec);
         return new PlanCompiler(spec, facts, options).Compile();
     }
 
@@ -104,8 +110,13 @@ public sealed partial class PlanCompiler
             _plan.Add(new Gate());
         }
         ExecuteProgram();
+        var limits = CgroupLimits.Compile(_linux.Resources, legacy: _facts.Hierarchies is not null);
+        if (_options.WithoutCgroup && limits.Count > 0)
+            throw new RuntimeException($"rootless needs no limits + no cgrouppath when no permission is granted for cgroups: cannot set {limits[0].File}");
         if (_linux.Resources?.Memory is not null)
             _warnings.AddRange(CgroupLimits.Warnings(_linux.Resources, legacy: _facts.Hierarchies is not null));
+        if (!_facts.Rights.CopiesMounts)
+            OpenInside();
         return new CompiledSpec
         {
             Plan = _plan,
@@ -114,7 +125,8 @@ public sealed partial class PlanCompiler
             ConsoleReceiver = console,
             Hierarchies = _facts.Hierarchies,
             Tasks = _tasks,
-            Limits = CgroupLimits.Compile(_linux.Resources, legacy: _facts.Hierarchies is not null),
+            Limits = limits,
+            WithoutCgroup = _options.WithoutCgroup,
             DeviceProgram = _facts.Hierarchies is null ? DeviceRules.Compile(_linux.Resources) : [],
             DeviceList = _facts.Hierarchies is null ? [] : DeviceRules.CompileLegacy(_linux.Resources),
             Warnings = _warnings,
@@ -162,7 +174,10 @@ public sealed partial class PlanCompiler
             _plan.Add(new ContinueIn(_new & ~ByUnshare));
             _plan.Add(new NewSession());
             _plan.Add(new Sync(_newUser ? SyncPoint.IdMaps : SyncPoint.Reborn));
+            _inPlace = _plan.Operations.Count;
             _plan.Add(new BecomeRoot());
+            if (_facts.Rights.OrdinaryUser)
+                _plan.Add(new ShowToRuntime());
         }
         else
         {
@@ -174,6 +189,7 @@ public sealed partial class PlanCompiler
                 else
                     _plan.Add(new JoinNamespace(ns));
             }
+            _inPlace = _plan.Operations.Count;
         }
         if (_joined.Exists(n => n.Type == Namespaces.Pid))
             _plan.Add(new HideFromContainer());
@@ -198,11 +214,22 @@ public sealed partial class PlanCompiler
     {
         foreach (var hierarchy in _facts.Hierarchies ?? [])
         {
-            if (hierarchy.IsUnified)
+            if (hierarchy.IsUnified || _options.WithoutCgroup)
                 continue;
             var tasks = _plan.Prepare(new RuntimeDescriptor($"the file tasks of the cgroup of the {hierarchy.Name} hierarchy"));
             _tasks.Add(tasks);
             _plan.Add(new JoinCgroup(tasks, hierarchy.Name));
+        }
+    }
+
+    private void OpenInside()
+    {
+        foreach (var handle in _plan.Preparations)
+        {
+            if (handle is not (HostTree or EmptyDirectory or NullDevice))
+                continue;
+            handle.Inside = true;
+            _plan.Operations.Insert(_inPlace++, new OpenInside(handle));
         }
     }
 

@@ -3,6 +3,7 @@
 using System.Text;
 using Conman.Linux;
 using Conman.Oci.RuntimeSpec;
+using Conman.Runtime.Cgroups;
 using Conman.Runtime.Compiling;
 
 namespace Conman.Runtime.Containers;
@@ -47,11 +48,13 @@ public sealed record Bundle(string Path, byte[] Json, Spec Spec)
         PreservedDescriptors = request.PreservedDescriptors,
         ListeningDescriptors = request.ListeningDescriptors,
         AwaitStart = request.AwaitStart,
+        WithoutCgroup = request.Rootless && request.CgroupManager != CgroupManager.Systemd && RootlessCgroup.Missing(Spec.Linux?.CgroupsPath, request.Id),
     });
 
     private HostFacts Facts() => new()
     {
         Capabilities = Processes.KnownCapabilities,
+        Rights = HostRights.Current,
         Home = NeedsHome(Spec.Process) ? Home() : null,
         MountOfRoot = Spec.Linux?.RootfsPropagation is "shared" or "rshared" ? Files.MountPointOf(Full(Spec.Root?.Path ?? "")) : "/",
         Hierarchies = CgroupHierarchy.UnifiedOnly ? null : CgroupHierarchy.List(),

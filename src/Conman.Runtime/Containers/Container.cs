@@ -100,7 +100,12 @@ public sealed class Container : IDisposable
     }
 
     /// <summary>A pidfd of the init process; null if it has ended.</summary>
-    public FileDescriptor? TryOpenInit() => Record is null ? null : Processes.TryOpen(Record.Pid, Record.StartTime);
+    public FileDescriptor? TryOpenInit() => Record is null || !OfThisBoot ? null : Processes.TryOpen(Record.Pid, Record.StartTime);
+
+    // Pids and times begin anew with each boot: by those of another one an innocent process would be found.
+    private bool OfThisBoot => Record?.Boot is null || Record.Boot == Processes.BootId;
+
+    private FileDescriptor? TryOpenUnrecorded() => Record is null && _folder.Process is { } process ? Processes.TryOpen(process.Pid, process.StartTime) : null;
 
     /// <summary>Asks the kernel.</summary>
     public ContainerStatus Status
@@ -110,7 +115,7 @@ public sealed class Container : IDisposable
             if (Record is null)
                 return _folder.TryLock() ? ContainerStatus.Stopped : ContainerStatus.Creating;
             var (state, started) = Processes.Stat(Record.Pid);
-            if (started != Record.StartTime || state is 'Z' or 'X')
+            if (started != Record.StartTime || state is 'Z' or 'X' || !OfThisBoot)
                 return ContainerStatus.Stopped;
             if (Cgroup is { Frozen: true })
                 return ContainerStatus.Paused;
@@ -131,7 +136,9 @@ public sealed class Container : IDisposable
     }
 
     /// <summary>The state document of runtime-spec, at this moment.</summary>
-    public State State(ContainerStatus? status = null)
+    /// <param name="status">Null: as the kernel says.</param>
+    /// <param name="pid">The init process, where it is not recorded yet.</param>
+    public State State(ContainerStatus? status = null, int pid = 0)
     {
         var now = status ?? Status;
         return new State
@@ -139,7 +146,7 @@ public sealed class Container : IDisposable
             OciVersion = Record?.OciVersion ?? SpecVersion,
             Id = Id,
             Status = Name(now),
-            Pid = now == ContainerStatus.Stopped ? 0 : Record?.Pid ?? 0,
+            Pid = now == ContainerStatus.Stopped ? 0 : Record?.Pid ?? pid,
             Bundle = Record?.Bundle ?? "",
             Annotations = Record?.Annotations,
         };
@@ -159,7 +166,18 @@ public sealed class Container : IDisposable
     };
 
     /// <summary>The spec that the container was created from; null if it was killed before it had one.</summary>
-    public Spec? TryReadSpec() => _spec ??= _folder.TryReadSpec() is { Length: > 0 } json ? Spec.Parse(json) : null;
+    /// <exception cref="RuntimeException">It makes no sense.</exception>
+    public Spec? TryReadSpec()
+    {
+        try
+        {
+            return _spec ??= _folder.TryReadSpec() is { Length: > 0 } json ? Spec.Parse(json) : null;
+        }
+        catch (FormatException e)
+        {
+            throw new RuntimeException($"config.json of container {Id}: {e.Message}", e);
+        }
+    }
 
     /// <summary>Sends a signal to the init process.</summary>
     /// <exception cref="RuntimeException">The container is not running.</exception>
@@ -183,24 +201,29 @@ public sealed class Container : IDisposable
             throw new RuntimeException($"container not running or created: {Name(status)}");
         if (!freeze && status != ContainerStatus.Paused)
             throw new RuntimeException($"container not paused: {Name(status)}");
-        var errno = Cgroup!.TryFreeze(freeze);
+        var cgroup = NeedCgroup(freeze ? "pause" : "resume");
+        var errno = cgroup.TryFreeze(freeze);
         if (errno != 0)
-            throw new RuntimeException($"cannot {(freeze ? "freeze" : "thaw")} cgroup {Cgroup.Folder.Path}: {LinuxException.Describe(errno)}");
+            throw new RuntimeException($"cannot {(freeze ? "freeze" : "thaw")} cgroup {cgroup.Folder.Path}: {LinuxException.Describe(errno)}");
     }
 
     /// <summary>Its cgroup, by its record; null if it has none.</summary>
     public ContainerCgroup? Cgroup => Record?.Cgroup is { Length: > 0 } record ? ContainerCgroup.At(record) : null;
 
     /// <summary>Every process in the container's cgroup, by the host's pids.</summary>
-    public List<int> AllProcesses() => Cgroup?.Folder.Processes() ?? [];
+    /// <exception cref="RuntimeException">It has none.</exception>
+    public List<int> AllProcesses() => Record is null ? [] : NeedCgroup("list the processes of").Folder.Processes();
 
     /// <summary>Changes limits.</summary>
     public void Update(Resources resources)
     {
         if (Status == ContainerStatus.Stopped)
             throw new RuntimeException("container not running");
-        Cgroup!.Apply(CgroupLimits.Compile(resources, legacy: !CgroupHierarchy.UnifiedOnly));
+        NeedCgroup("update").Apply(CgroupLimits.Compile(resources, legacy: !CgroupHierarchy.UnifiedOnly));
     }
+
+    // An ordinary user's container may have none (RootlessCgroup).
+    private ContainerCgroup NeedCgroup(string command) => Cgroup ?? throw new RuntimeException($"cannot {command} container {Id}: it has no cgroup: none was delegated to the user who created it");
 
     /// <summary>Starts a container that waits.</summary>
     public void Start()
@@ -250,12 +273,17 @@ public sealed class Container : IDisposable
 
     // A failure names an operation by its place; the plan is compiled again to know its words.
     private Plans.EncodedPlan CompiledPlan() =>
-        Plans.PlanEncoder.Encode(Compiling.PlanCompiler.Compile(TryReadSpec()!, new Compiling.HostFacts { Hierarchies = CgroupHierarchy.UnifiedOnly ? null : CgroupHierarchy.List() }, new Compiling.CompileOptions
+        Plans.PlanEncoder.Encode(Compiling.PlanCompiler.Compile(TryReadSpec()!, new Compiling.HostFacts
+        {
+            Hierarchies = CgroupHierarchy.UnifiedOnly ? null : CgroupHierarchy.List(),
+            Rights = Compiling.HostRights.Current,
+        }, new Compiling.CompileOptions
         {
             Id = Id,
-            Bundle = Record!.Bundle!,
+            Bundle = Record!.Bundle is ['/', ..] bundle ? bundle : "/",
             NoPivot = Record.NoPivot,
             AwaitStart = true,
+            WithoutCgroup = Record.Cgroup is null,
         }).Plan, -1);
 
     /// <summary>Kills what is left of it and removes every trace, the folder last; then poststop hooks run.</summary>
@@ -264,8 +292,8 @@ public sealed class Container : IDisposable
     public IEnumerable<string> Destroy(bool alive = true)
     {
         if (_folder.Cgroup is { Length: > 0 } cgroup)
-            ContainerCgroup.At(cgroup).Destroy(Record is null ? _folder.Path : null);
-        if (alive && TryOpenInit() is { } init)
+            ContainerCgroup.At(cgroup).Destroy(Record is null || !OfThisBoot ? _folder.Path : null);
+        if (alive && (TryOpenInit() ?? TryOpenUnrecorded()) is { } init)
         {
             // Without a cgroup of its own (or in a cgroup that lost it) the process is still known by pid and time.
             using (init)

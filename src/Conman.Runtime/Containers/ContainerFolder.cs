@@ -4,6 +4,7 @@
 //   <root>/<id>/config.json  the spec as it was when the container was created
 //   <root>/<id>/start        a socket: who sends a byte starts the container; while init waits, it can be connected to
 //   <root>/<id>/state.json   the record; written once the process exists
+//   <root>/<id>/process      where there is no cgroup: a link that names the process, by pid and start time, should the record be lost
 
 using Conman.Linux;
 
@@ -13,6 +14,8 @@ namespace Conman.Runtime.Containers;
 internal sealed class ContainerFolder : IDisposable
 {
     private const string CgroupLink = "cgroup", SpecFile = "config.json", RecordFile = "state.json";
+    private const string ProcessLink = "process";
+    private const long TmpfsMagic = 0x01021994;
     public const string StartSocket = "start";
 
     private ContainerFolder(string root, string id, FileDescriptor descriptor) => (Root, Id, Descriptor) = (root, id, descriptor);
@@ -39,6 +42,16 @@ internal sealed class ContainerFolder : IDisposable
             throw new RuntimeException($"container with given ID already exists: {id}");
         if (errno != 0)
             throw new RuntimeException($"cannot make {path}: {LinuxException.Describe(errno)}");
+        try
+        {
+            if (Files.TryStatus(root, out _) is { } status)
+                StateRoot.RefuseUnsafe(status, root);
+        }
+        catch (RuntimeException)
+        {
+            Files.TryRemoveDirectory(path);
+            throw;
+        }
         var folder = new ContainerFolder(root, id, Files.Open(path, OpenFlags.ReadOnly | Files.Directory));
         folder.Lock();
         // Between mkdir and the lock another may have removed the folder, and a third made and filled it anew: then it is not ours.
@@ -54,7 +67,10 @@ internal sealed class ContainerFolder : IDisposable
         ContainerIds.Validate(id);
         var descriptor = Files.TryOpen($"{root}/{id}", OpenFlags.ReadOnly | Files.Directory, out var errno);
         if (descriptor is not null)
+        {
+            StateRoot.RefuseUnsafe(Files.Status(descriptor, id), $"{root}/{id}");
             return new ContainerFolder(root, id, descriptor);
+        }
         return errno is Errno.ENOENT or Errno.ENOTDIR ? null : throw new RuntimeException($"cannot open {root}/{id}: {LinuxException.Describe(errno)}");
     }
 
@@ -77,6 +93,23 @@ internal sealed class ContainerFolder : IDisposable
                 throw new RuntimeException($"cannot record the cgroup of {Id}: {LinuxException.Describe(errno)}");
         }
     }
+
+    /// <summary>The process by pid and start time, for a container that has no cgroup to find it by.</summary>
+    public (int Pid, ulong StartTime)? Process
+    {
+        get => Files.TryReadLink(ProcessLink, Descriptor.Number)?.Split(':') is [var pid, var time] && int.TryParse(pid, out var number) && ulong.TryParse(time, out var started)
+            ? (number, started)
+            : null;
+        set
+        {
+            var errno = Files.TrySymlink(value!.Value.Pid + ":" + value.Value.StartTime, ProcessLink, Descriptor.Number);
+            if (errno != 0)
+                throw new RuntimeException($"cannot record the process of {Id}: {LinuxException.Describe(errno)}");
+        }
+    }
+
+    /// <summary>Whether it may be there after the next boot, when pids begin anew: what lies on a tmpfs will not.</summary>
+    public bool OutlastsBoot => Files.FileSystemType(Descriptor, Id) != TmpfsMagic;
 
     public void WriteSpec(ReadOnlySpan<byte> json) => Write(SpecFile, json);
 

@@ -30,7 +30,10 @@ public sealed partial class ContainerRecord
     /// <summary>When that process was started, in clock ticks since boot: with the pid it names one process for good.</summary>
     public ulong StartTime { get; set; }
 
-    /// <summary>The cgroup: its folder, or on a v1 host a line for each hierarchy, as the link <c>cgroup</c> has it.</summary>
+    /// <summary>The boot that these two are of (/proc/sys/kernel/random/boot_id), where the record could outlast it; else null.</summary>
+    public string? Boot { get; set; }
+
+    /// <summary>The cgroup: its folder, or on a v1 host a line for each hierarchy, as the link <c>cgroup</c> has it; null where the user may have none.</summary>
     public string? Cgroup { get; set; }
 
     /// <summary>As <c>create</c> was told.</summary>

@@ -9,6 +9,7 @@ using System.Text;
 using Conman.Linux;
 using Conman.Oci.RuntimeSpec;
 using Conman.Runtime.Cgroups;
+using Conman.Runtime.Checkpoints;
 using Conman.Runtime.Compiling;
 
 namespace Conman.Runtime.Containers;
@@ -43,6 +44,12 @@ public sealed class CreateRequest
     /// <summary>Who makes the cgroup.</summary>
     public CgroupManager CgroupManager { get; init; }
 
+    /// <summary>Do without a cgroup where there is no right to one and nothing is asked of it.</summary>
+    public bool Rootless { get; init; }
+
+    /// <summary>The image that the process comes from; null: the bundle's program.</summary>
+    public CheckpointOptions? Image { get; init; }
+
     /// <summary>Hears what is worth a warning.</summary>
     public Action<string> Warn { get; init; } = _ => { };
 }
@@ -55,7 +62,8 @@ public sealed class Creation : IDisposable
     private readonly CompiledSpec _compiled;
     private readonly HostPreparer _host = new();
     private InitProcess? _init;
-    private bool _committed;
+    private ProcessHandle? _restored;
+    private bool _committed, _scored;
 
     private Creation(CreateRequest request, Bundle bundle, CompiledSpec compiled, ContainerFolder folder)
     {
@@ -95,7 +103,7 @@ public sealed class Creation : IDisposable
     }
 
     /// <summary>The init process.</summary>
-    public ProcessHandle Process => _init!.Process;
+    public ProcessHandle Process => _restored ?? _init!.Process;
 
     /// <summary>From here on the container stands without this object.</summary>
     public void Commit() => _committed = true;
@@ -105,11 +113,13 @@ public sealed class Creation : IDisposable
     {
         if (!_committed)
         {
-            _init?.Process.TrySignal(Signals.SIGKILL);
-            foreach (var warning in Container.Destroy(alive: _init is { Process.Reaped: false }))
+            var process = _restored ?? _init?.Process;
+            process?.TrySignal(Signals.SIGKILL);
+            foreach (var warning in Container.Destroy(alive: process is { Reaped: false }))
                 _request.Warn(warning);
-            _init?.Process.Wait();
+            process?.Wait();
         }
+        _restored?.Dispose();
         _init?.Dispose();
         _host.Dispose();
         Container.Dispose();
@@ -117,17 +127,24 @@ public sealed class Creation : IDisposable
 
     private void Launch()
     {
-        var cgroup = _request.CgroupManager == CgroupManager.Systemd
-            ? SystemdCgroup.Locate(Spec.Linux!.CgroupsPath, _request.Id, Spec.Annotations)
-            : ContainerCgroup.Locate(Spec.Linux!.CgroupsPath, _request.Id, _compiled.Hierarchies);
-        cgroup.RefuseOccupied(); // before it is recorded as one that delete may kill
-        Folder.Cgroup = cgroup.Record;
-        cgroup.Make(Folder.Path);
-        cgroup.Apply(_compiled.DeviceList);
-        var tasks = 0;
-        foreach (var (_, file) in cgroup.OpenTasks())
-            _host.Give(_compiled.Tasks[tasks++], file);
+        var cgroup = LocateCgroup();
+        if (cgroup is not null)
+        {
+            cgroup.RefuseOccupied(); // before it is recorded as one that delete may kill
+            Folder.Cgroup = cgroup.Record;
+            cgroup.Make(Folder.Path);
+            if (!_request.Rootless)
+                cgroup.Apply(_compiled.DeviceList);
+            var tasks = 0;
+            foreach (var (_, file) in cgroup.OpenTasks())
+                _host.Give(_compiled.Tasks[tasks++], file);
+        }
 
+        if (_request.Image is not null)
+        {
+            Restore(cgroup, _request.Image);
+            return;
+        }
         if (_compiled.ConsoleReceiver is { } receiver)
         {
             _host.Give(receiver, _request.ConsoleReceiver is { } own
@@ -143,7 +160,7 @@ public sealed class Creation : IDisposable
         var keep = new List<int>(_host.Numbers);
         for (var fd = 3; fd < 3 + _request.PreservedDescriptors; fd++)
             keep.Add(fd);
-        using (var folder = cgroup.Open())
+        using (var folder = cgroup?.Open())
         {
             FileDescriptor? pid = null;
             if (_compiled.PidNamespace is not null)
@@ -151,10 +168,10 @@ public sealed class Creation : IDisposable
             using (pid)
                 _init = InitProcess.Start(_compiled.Plan, keep, folder, pid, (-1, -1, -1));
             // From here on two work at once: the process on its plan, and this one on what must be there before the program.
-            if (folder is not null)
+            if (folder is not null && !_request.Rootless) // else there are no devices but the host's own, by their own rights
                 DeviceRules.Attach(_compiled.DeviceProgram, folder);
         }
-        cgroup.Limit(_compiled.Limits);
+        cgroup?.Limit(_compiled.Limits);
         Folder.WriteSpec(_bundle.Json);
         Accompany(cgroup);
         Record(cgroup);
@@ -162,14 +179,69 @@ public sealed class Creation : IDisposable
             _init.GoAndFinish();
     }
 
+    private ContainerCgroup? LocateCgroup()
+    {
+        var path = Spec.Linux!.CgroupsPath;
+        if (_compiled.WithoutCgroup)
+            return null;
+        return _request.CgroupManager == CgroupManager.Systemd
+            ? SystemdCgroup.Locate(path, _request.Id, Spec.Annotations)
+            : ContainerCgroup.Locate(_request.Rootless ? RootlessCgroup.PathOf(path, _request.Id) : path, _request.Id, _compiled.Hierarchies);
+    }
+
+    // In place of a plan, CRIU: it makes the process, and says when hooks may run and when there is somebody to record.
+    private void Restore(ContainerCgroup? cgroup, CheckpointOptions image)
+    {
+        Folder.WriteSpec(_bundle.Json);
+        using var folder = cgroup?.Open();
+        if (folder is not null && !_request.Rootless)
+            DeviceRules.Attach(_compiled.DeviceProgram, folder);
+        cgroup?.Limit(_compiled.Limits);
+        var pid = Checkpoints.Restore.Run(Spec, _bundle, image, Folder.Path, folder, _compiled.Plan.Operations.OfType<Plans.JoinCgroup>(), notice =>
+        {
+            using var passed = notice.Passed;
+            switch (notice.Name)
+            {
+                case "setup-namespaces":
+                    Adopt(notice.Pid);
+                    var state = Container.State(ContainerStatus.Creating, notice.Pid).ToUtf8(false);
+                    HookRunner.Run("prestart", Spec.Hooks?.Prestart, state);
+                    HookRunner.Run("createRuntime", Spec.Hooks?.CreateRuntime, state);
+                    break;
+                case "post-restore":
+                    Adopt(notice.Pid);
+                    Record(cgroup);
+                    break;
+                case "orphan-pts-master" when passed is not null:
+                    SendTerminal(passed);
+                    break;
+            }
+        });
+        Adopt(pid);
+        Record(cgroup);
+    }
+
+    private void Adopt(int pid) =>
+        _restored ??= new ProcessHandle(pid, Processes.TryOpen(pid) ?? throw new RuntimeException("the restored process was killed"));
+
+    private void SendTerminal(FileDescriptor master)
+    {
+        using var receiver = _request.ConsoleReceiver is { } own
+            ? Files.Duplicate(own.Number)
+            : Sockets.TryConnect(_request.ConsoleSocket!, out var errno)
+                ?? throw new RuntimeException($"cannot connect to console socket {_request.ConsoleSocket}: {LinuxException.Describe(errno)}");
+        Sockets.TrySendDescriptor(receiver, master.Number, "/dev/ptmx"u8);
+    }
+
     // At each point of its plan at which the process waits, it needs something that only the outside can do.
-    private void Accompany(ContainerCgroup cgroup)
+    private void Accompany(ContainerCgroup? cgroup)
     {
         for (var left = _compiled.Plan.Operations.Count(o => o is Plans.Sync); left > 0; left--)
         {
             switch (_init!.Advance() ?? throw new RuntimeException("the container's first process was killed"))
             {
                 case Plans.SyncPoint.IdMaps:
+                    WriteOomScore(); // while it is still the caller's to write
                     IdMaps.Write(_init.Process.Pid, Spec.Linux!);
                     break;
                 case Plans.SyncPoint.TimeOffsets:
@@ -206,13 +278,13 @@ public sealed class Creation : IDisposable
     }
 
     // Once, as soon as there is somebody to tell of it.
-    private void Record(ContainerCgroup cgroup)
+    private void Record(ContainerCgroup? cgroup)
     {
         if (Container.Record is not null)
             return;
-        var pid = _init!.Process.Pid;
-        if (Spec.Process!.OomScoreAdj is { } score)
-            WriteOomScore(pid, score);
+        var pid = Process.Pid;
+        if (_init is not null)
+            WriteOomScore();
         var record = new ContainerRecord
         {
             Id = _request.Id,
@@ -223,11 +295,14 @@ public sealed class Creation : IDisposable
             Owner = Processes.EffectiveUser,
             Pid = pid,
             StartTime = Processes.StartTime(pid),
-            Cgroup = cgroup.Record,
+            Boot = Folder.OutlastsBoot ? Processes.BootId : null,
+            Cgroup = cgroup?.Record,
             NoPivot = _request.NoPivot,
             Annotations = Spec.Annotations,
             Hooks = Spec.Hooks,
         };
+        if (cgroup is null)
+            Folder.Process = (pid, record.StartTime);
         Folder.WriteRecord(record.ToUtf8(false));
         Container.Record = record;
         if (_request.PidFile is { } file)
@@ -240,6 +315,13 @@ public sealed class Creation : IDisposable
         Span<byte> text = stackalloc byte[64];
         Utf8Formatter.TryFormat(DateTime.UtcNow, text, out var n, 'O');
         return Encoding.UTF8.GetString(text[..n]);
+    }
+
+    private void WriteOomScore()
+    {
+        if (!_scored && Spec.Process!.OomScoreAdj is { } score)
+            WriteOomScore(_init!.Process.Pid, score);
+        _scored = true;
     }
 
     internal static void WriteOomScore(int pid, int score)

@@ -41,6 +41,10 @@ public static class Execution
 
         var plan = new Plan();
         var joined = Joined(spec);
+        // The right to be born into a pid namespace comes, for an ordinary user, only with the user namespace: he joins both, and goes on as a child.
+        var reborn = HostRights.Current.OrdinaryUser && (joined & Namespaces.Pid) != 0;
+        if (reborn)
+            plan.Add(new Sync(SyncPoint.Reborn)); // while its settings in /proc are still the user's to write
         plan.Add(new HideFromContainer());
         plan.Add(new NewSession());
         var cgroup = container.Cgroup;
@@ -52,12 +56,18 @@ public static class Execution
         }
         var process = plan.Prepare(new RuntimeDescriptor("the container's first process"));
         host.Give(process, Files.Duplicate(init.Number));
-        if ((joined & ~Namespaces.Pid) != 0)
-            plan.Add(new JoinProcess(process, joined & ~Namespaces.Pid));
+        var byJoining = reborn ? joined : joined & ~Namespaces.Pid;
+        if (byJoining != 0)
+            plan.Add(new JoinProcess(process, byJoining));
+        if (reborn)
+        {
+            plan.Add(new ContinueIn(Namespaces.None));
+            plan.Add(new Sync(SyncPoint.Reborn));
+        }
         if (request.Process.Terminal)
             AddConsole(plan, host, request);
         var warnings = new List<string>();
-        var facts = new HostFacts { Capabilities = Processes.KnownCapabilities, Home = HomeOf(container, request.Process) };
+        var facts = new HostFacts { Capabilities = Processes.KnownCapabilities, Rights = HostRights.Current, Home = HomeOf(container, request.Process) };
         var filter = spec.Linux!.Seccomp is null ? null : Seccomp.SeccompCompiler.Compile(spec.Linux.Seccomp);
         PlanCompiler.AddProcess(plan, request.Process, facts, filter, (joined & Namespaces.User) != 0, warnings);
         plan.Add(new Gate());
@@ -69,12 +79,20 @@ public static class Execution
         for (var fd = 3; fd < 3 + request.PreservedDescriptors; fd++)
             keep.Add(fd);
         using var folder = cgroup?.Open();
-        using var pid = (joined & Namespaces.Pid) != 0 ? Files.Open("/proc/" + container.Record!.Pid + "/ns/pid", OpenFlags.ReadOnly) : null;
-        var started = InitProcess.Start(plan, keep, folder, pid, (-1, -1, -1));
+        using var pid = (joined & Namespaces.Pid) != 0 && !reborn ? Files.Open("/proc/" + container.Record!.Pid + "/ns/pid", OpenFlags.ReadOnly) : null;
+        var started = Start(plan, keep, folder, pid);
         try
         {
+            if (reborn)
+                started.Advance();
             if (request.Process.OomScoreAdj is { } score)
                 Creation.WriteOomScore(started.Process.Pid, score);
+            if (reborn)
+            {
+                started.Go();
+                started.Advance();
+                started.Go();
+            }
             if (request.PidFile is { } file)
                 Creation.WritePidFile(file, started.Process.Pid);
             started.GoAndFinish();
@@ -86,6 +104,20 @@ public static class Execution
             started.Process.Wait();
             started.Dispose();
             throw;
+        }
+    }
+
+    private static InitProcess Start(Plan plan, List<int> keep, FileDescriptor? cgroup, FileDescriptor? pid)
+    {
+        try
+        {
+            return InitProcess.Start(plan, keep, cgroup, pid, (-1, -1, -1));
+        }
+        catch (LinuxException e) when (cgroup is not null && HostRights.Current.Rootless && e.Errno is Errno.EACCES or Errno.EPERM)
+        {
+            // Delegation ends where the caller's cgroup and the container's have nothing of the user's above them (cgroup-v2.rst, "Delegation
+            // Containment"): the process stays in the caller's, as runc leaves it there.
+            return InitProcess.Start(plan, keep, null, pid, (-1, -1, -1));
         }
     }
 

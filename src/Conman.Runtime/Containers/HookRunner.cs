@@ -1,8 +1,8 @@
 // Hooks: programs of the bundle's author, run at the points that runtime-spec names ("POSIX-platform Hooks").
 
-using System.Text;
 using Conman.Linux;
 using Conman.Oci.RuntimeSpec;
+using Conman.Runtime.Compiling;
 using Conman.Runtime.Plans;
 
 namespace Conman.Runtime.Containers;
@@ -43,14 +43,21 @@ internal static class HookRunner
         using var output = Files.Memory("hook-output");
         using var errors = Files.Memory("hook-errors");
         using var host = new HostPreparer();
-        // A pid namespace is entered by being born in it, all others by joining.
-        using var pidNamespace = inside is { } pid ? Files.Open($"/proc/{pid}/ns/pid", OpenFlags.ReadOnly) : null;
+        // A pid namespace is entered by being born in it, all others by joining. An ordinary user has the right to either only once he has joined
+        // the user namespace.
+        var ordinary = HostRights.Current.OrdinaryUser;
+        using var pidNamespace = inside is { } pid && !ordinary ? Files.Open($"/proc/{pid}/ns/pid", OpenFlags.ReadOnly) : null;
         var plan = new Plan();
         plan.Add(new NewSession());
         if (inside is not null)
         {
             foreach (var ns in NamespacesOf(inside.Value))
                 plan.Add(new JoinNamespace(plan.Prepare(ns)));
+            if (ordinary && Files.TryReadLink($"/proc/{inside}/ns/pid") != Files.TryReadLink("/proc/self/ns/pid"))
+            {
+                plan.Add(new JoinNamespace(plan.Prepare(new HostNamespace($"/proc/{inside}/ns/pid", Namespaces.Pid))));
+                plan.Add(new ContinueIn(Namespaces.None));
+            }
         }
         // A hook is part of the command that runs it: after a kill -9 of that it must not work on what `delete` has removed.
         plan.Add(new DieWithRuntime());
@@ -61,27 +68,12 @@ internal static class HookRunner
         try
         {
             host.Open(plan);
-            using var init = InitProcess.Start(plan, host.Numbers, null, pidNamespace, (input.Number, output.Number, errors.Number));
-            Exit exit;
-            var inTime = true;
-            try
-            {
-                init.Advance();
-                init.GoAndFinish();
-                inTime = Waiting.Readable(init.Process.Descriptor, hook.Timeout is > 0 ? (int)Math.Min(hook.Timeout.Value * 1000L, int.MaxValue) : -1);
-            }
-            finally
-            {
-                // Reaped in any case: a pid namespace does not end while a process of it is unreaped, and its init waits for that.
-                if (!inTime)
-                    init.Process.TrySignal(Signals.SIGKILL);
-                exit = init.Process.Wait();
-            }
-            if (!inTime)
+            var timeout = hook.Timeout is > 0 ? (int)Math.Min(hook.Timeout.Value * 1000L, int.MaxValue) : -1;
+            if (HelperProgram.Run(plan, host.Numbers, pidNamespace, (input.Number, output.Number, errors.Number), timeout) is not { } exit)
                 return $"hook ran past specified timeout of {hook.Timeout}.0s";
             if (exit is { Status: 0, Signal: 0 })
                 return null;
-            return (exit.Signal != 0 ? $"signal: {exit.Signal}" : $"exit status {exit.Status}") + $", stdout: {Text(output)}, stderr: {Text(errors)}";
+            return (exit.Signal != 0 ? $"signal: {exit.Signal}" : $"exit status {exit.Status}") + $", stdout: {HelperProgram.Text(output)}, stderr: {HelperProgram.Text(errors)}";
         }
         catch (RuntimeException e)
         {
@@ -95,20 +87,11 @@ internal static class HookRunner
         var found = new List<HostNamespace>();
         foreach (var (file, type) in NamespaceFiles.All)
         {
-            // Joining one's own user namespace is an error (setns(2)); any other is harmless.
-            if (type != Namespaces.User || Files.TryReadLink($"/proc/{pid}/ns/user") != Files.TryReadLink("/proc/self/ns/user"))
+            // Joining one's own user namespace is an error (setns(2)); any other is harmless, but not an ordinary user's right.
+            if ((type != Namespaces.User && !HostRights.Current.OrdinaryUser) || Files.TryReadLink($"/proc/{pid}/ns/{file}") != Files.TryReadLink($"/proc/self/ns/{file}"))
                 found.Add(new HostNamespace($"/proc/{pid}/ns/{file}", type));
         }
         return found;
-    }
-
-    // One line, whatever the hook wrote.
-    private static string Text(FileDescriptor file)
-    {
-        Files.Rewind(file);
-        var buffer = new byte[4096];
-        var n = Files.Read(file.Number, buffer, "hook output");
-        return Encoding.UTF8.GetString(buffer, 0, n).Trim().Replace("\n", "\\n");
     }
 }
 

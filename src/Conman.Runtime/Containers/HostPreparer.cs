@@ -32,6 +32,7 @@ internal sealed class HostPreparer : IDisposable
                 continue;
             Give(handle, handle switch
             {
+                { Inside: true } => KeepNumber(handle),
                 HostTree tree => OpenTree(tree),
                 EmptyDirectory => Mounts.CreateEmptyDirectory(),
                 NullDevice => OpenNull(),
@@ -48,31 +49,42 @@ internal sealed class HostPreparer : IDisposable
             descriptor.Dispose();
     }
 
+    // Any descriptor will do: the new process puts its own in the place of it. One of the path itself tells here and now whether there is one.
+    private static FileDescriptor KeepNumber(HostHandle handle)
+    {
+        if (handle is not HostTree tree)
+            return Null();
+        var fd = Files.TryOpen(tree.Path, OpenFlags.Path | (tree.Follow ? 0 : Files.NoFollow), out var errno)
+            ?? throw new RuntimeException($"cannot open {tree.Path}: {LinuxException.Describe(errno)}");
+        tree.IsDirectory = Files.Status(fd, tree.Path).Type == FileType.Directory;
+        return fd;
+    }
+
     private static FileDescriptor OpenTree(HostTree tree)
     {
         var fd = Mounts.TryCloneTree(tree.Path, tree.Recursive, out var errno, follow: tree.Follow)
             ?? throw new RuntimeException($"cannot open {tree.Path}: {LinuxException.Describe(errno)}");
         tree.IsDirectory = Files.Status(fd, tree.Path).Type == FileType.Directory;
-
-        // One call where one will do: attributes of the whole tree and its first propagation travel together.
-        errno = 0;
-        if ((tree.SetRecursive | tree.ClearRecursive) != 0 || tree.Propagation != Propagation.Unchanged)
-            errno = Mounts.TrySetAttributes(fd, true, tree.SetRecursive, tree.ClearRecursive, tree.Propagation);
-        if (errno == 0 && ((tree.Set | tree.Clear) != 0 || (tree.Then != Propagation.Unchanged && !tree.ThenRecursive)))
-            errno = Mounts.TrySetAttributes(fd, false, tree.Set, tree.Clear, tree.ThenRecursive ? Propagation.Unchanged : tree.Then);
-        if (errno == 0 && tree.Then != Propagation.Unchanged && tree.ThenRecursive)
-            errno = Mounts.TrySetAttributes(fd, true, MountAttributes.None, MountAttributes.None, tree.Then);
-        if (errno == 0)
-            return fd;
-        fd.Dispose();
-        throw new RuntimeException($"cannot prepare {tree.Describe()}: {LinuxException.Describe(errno)}");
+        foreach (var (recursive, set, clear, propagation) in tree.AttributeCalls())
+        {
+            errno = Mounts.TrySetAttributes(fd, recursive, set, clear, propagation);
+            if (errno == 0)
+                continue;
+            fd.Dispose();
+            throw new RuntimeException($"cannot prepare {tree.Describe()}: {LinuxException.Describe(errno)}");
+        }
+        return fd;
     }
 
+    private static FileDescriptor OpenNull() => Verified(
+        Mounts.TryCloneTree("/dev/null", false, out var errno, follow: false)
+            ?? throw new RuntimeException($"cannot open /dev/null: {LinuxException.Describe(errno)}"));
+
+    private static FileDescriptor Null() => Verified(Files.Open("/dev/null", OpenFlags.Path | Files.NoFollow));
+
     // Whatever lies at /dev/null, only the real one may cover a file (CVE-2025-31133).
-    private static FileDescriptor OpenNull()
+    private static FileDescriptor Verified(FileDescriptor fd)
     {
-        var fd = Mounts.TryCloneTree("/dev/null", false, out var errno, follow: false)
-            ?? throw new RuntimeException($"cannot open /dev/null: {LinuxException.Describe(errno)}");
         if (Files.Status(fd, "/dev/null") is { Type: FileType.CharacterDevice, DeviceMajor: 1, DeviceMinor: 3 })
             return fd;
         fd.Dispose();

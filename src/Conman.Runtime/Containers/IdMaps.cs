@@ -4,6 +4,7 @@ using System.Globalization;
 using System.Text;
 using Conman.Linux;
 using Conman.Oci.RuntimeSpec;
+using Conman.Runtime.Compiling;
 
 namespace Conman.Runtime.Containers;
 
@@ -12,8 +13,12 @@ internal static class IdMaps
 {
     public static void Write(int pid, Oci.RuntimeSpec.Linux linux)
     {
-        WriteMap(pid, "uid_map", linux.UidMappings!);
-        WriteMap(pid, "gid_map", linux.GidMappings!);
+        // A user may map himself alone, and his group once its members can no longer leave it; more than that is for the tools of shadow to
+        // allow, by /etc/subuid and /etc/subgid.
+        if (HostRights.Current.OrdinaryUser && linux.GidMappings is [{ Size: 1 } group] && group.HostID == Processes.EffectiveGroup)
+            Write(pid, "setgroups", "deny");
+        WriteMap(pid, "uid_map", linux.UidMappings!, "newuidmap");
+        WriteMap(pid, "gid_map", linux.GidMappings!, "newgidmap");
     }
 
     public static void WriteTimeOffsets(int pid, Dictionary<string, TimeOffset> offsets)
@@ -25,18 +30,35 @@ internal static class IdMaps
     }
 
     // All lines in one write: the kernel takes a map once.
-    private static void WriteMap(int pid, string file, List<IdMapping> mappings)
+    private static void WriteMap(int pid, string file, List<IdMapping> mappings, string tool)
     {
         var text = "";
         foreach (var mapping in mappings)
             text += string.Create(CultureInfo.InvariantCulture, $"{mapping.ContainerID} {mapping.HostID} {mapping.Size}\n");
-        Write(pid, file, text);
+        var errno = TryWrite(pid, file, text);
+        if (errno == Errno.EPERM && HostRights.Current.OrdinaryUser)
+            Ask(tool, pid, file, text);
+        else
+            Check(errno, file, text);
     }
 
-    private static void Write(int pid, string file, string text)
+    // A program with the right to write maps that the administrator allows (newuidmap(1), newgidmap(1)).
+    private static void Ask(string tool, int pid, string file, string text)
     {
-        var errno = Files.TryWriteFile($"/proc/{pid}/{file}", Encoding.UTF8.GetBytes(text));
+        var failure = HelperProgram.TryRun(tool, [pid.ToString(CultureInfo.InvariantCulture), .. text.Split([' ', '\n'], StringSplitOptions.RemoveEmptyEntries)]);
+        if (failure is not null)
+            throw new RuntimeException($"cannot write {file} ({Line(text)}) as an ordinary user: {tool}: {failure}");
+    }
+
+    private static void Write(int pid, string file, string text) => Check(TryWrite(pid, file, text), file, text);
+
+    private static int TryWrite(int pid, string file, string text) => Files.TryWriteFile($"/proc/{pid}/{file}", Encoding.UTF8.GetBytes(text));
+
+    private static string Line(string text) => text.TrimEnd('\n').Replace("\n", "; ");
+
+    private static void Check(int errno, string file, string text)
+    {
         if (errno != 0)
-            throw new RuntimeException($"cannot write {file} ({text.TrimEnd('\n').Replace("\n", "; ")}): {LinuxException.Describe(errno)}");
+            throw new RuntimeException($"cannot write {file} ({Line(text)}): {LinuxException.Describe(errno)}");
     }
 }

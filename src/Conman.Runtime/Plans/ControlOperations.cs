@@ -139,6 +139,14 @@ public sealed record DieWithRuntime : Operation
     internal override void Encode(PlanEncoder encoder) => encoder.Call(SyscallNumbers.prctl, 1 /* PR_SET_PDEATHSIG */, (ulong)Signals.SIGKILL);
 }
 
+/// <summary>prctl(PR_SET_DUMPABLE, 1): an ordinary user's runtime may go on looking at a process that has changed its ids (proc(5), ptrace(2)).</summary>
+public sealed record ShowToRuntime : Operation
+{
+    public override string Describe() => "stay within reach of the runtime (dumpable)";
+
+    internal override void Encode(PlanEncoder encoder) => encoder.Call(SyscallNumbers.prctl, 4 /* PR_SET_DUMPABLE */, 1);
+}
+
 /// <summary>prctl(PR_SET_DUMPABLE, 0): a process of the container that sees this one must not reach into it.</summary>
 public sealed record HideFromContainer : Operation
 {

@@ -33,6 +33,19 @@ public sealed class HostTree(string path, bool recursive) : HostHandle
     /// <summary>Known once it is open.</summary>
     public bool IsDirectory { get; set; } = true;
 
+    /// <summary>The calls of mount_setattr(2) that the copy needs, in order: attributes of the whole tree and its first propagation travel together.</summary>
+    internal List<(bool Recursive, MountAttributes Set, MountAttributes Clear, Propagation Propagation)> AttributeCalls()
+    {
+        var calls = new List<(bool, MountAttributes, MountAttributes, Propagation)>(3);
+        if ((SetRecursive | ClearRecursive) != 0 || Propagation != Propagation.Unchanged)
+            calls.Add((true, SetRecursive, ClearRecursive, Propagation));
+        if ((Set | Clear) != 0 || (Then != Propagation.Unchanged && !ThenRecursive))
+            calls.Add((false, Set, Clear, ThenRecursive ? Propagation.Unchanged : Then));
+        if (Then != Propagation.Unchanged && ThenRecursive)
+            calls.Add((true, MountAttributes.None, MountAttributes.None, Then));
+        return calls;
+    }
+
     public override string Describe() =>
         $"a copy of the {(Recursive ? "mounts" : "mount")} at {Path}" + Words.InParentheses(
             Words.Attributes(Set | SetRecursive, SetRecursive != 0), Words.Propagation(Propagation, Recursive), Words.Then(Then, ThenRecursive));

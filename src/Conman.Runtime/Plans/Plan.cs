@@ -39,6 +39,9 @@ public abstract class HostHandle
     /// <summary>Set by the runtime when it has been opened; -1 before.</summary>
     public int Descriptor { get; set; } = -1;
 
+    /// <summary>The runtime has no right to open it and only keeps the number free; the new process opens it (<see cref="OpenInside"/>).</summary>
+    public bool Inside { get; set; }
+
     /// <summary>What it is, in words: the object of "open …".</summary>
     public abstract string Describe();
 }

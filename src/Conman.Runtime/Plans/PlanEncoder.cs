@@ -137,9 +137,10 @@ internal sealed class PlanEncoder
 
     /// <summary>A plain system call with numbers as arguments.</summary>
     /// <param name="forgive">An errno that counts as success.</param>
-    public void Call(int number, ulong x0 = 0, ulong x1 = 0, ulong x2 = 0, ulong x3 = 0, ulong x4 = 0, int forgive = 0)
+    /// <param name="into">The descriptor that its result becomes; 0: the result is of no interest.</param>
+    public void Call(int number, ulong x0 = 0, ulong x1 = 0, ulong x2 = 0, ulong x3 = 0, ulong x4 = 0, int forgive = 0, int into = 0)
     {
-        var op = new PlanOp { a = number, c = forgive };
+        var op = new PlanOp { a = number, c = forgive, d = into };
         op.x[0] = x0;
         op.x[1] = x1;
         op.x[2] = x2;
@@ -150,9 +151,10 @@ internal sealed class PlanEncoder
 
     /// <summary>A system call some of whose arguments point to bytes.</summary>
     /// <param name="pointers">Bit i: argument i is an offset into <paramref name="bytes"/>.</param>
-    public void CallWith(ReadOnlySpan<byte> bytes, int number, int pointers, ulong x0 = 0, ulong x1 = 0, ulong x2 = 0, ulong x3 = 0, ulong x4 = 0, int forgive = 0)
+    public void CallWith(
+        ReadOnlySpan<byte> bytes, int number, int pointers, ulong x0 = 0, ulong x1 = 0, ulong x2 = 0, ulong x3 = 0, ulong x4 = 0, int forgive = 0, int into = 0)
     {
-        var op = new PlanOp { a = number, b = pointers, c = forgive };
+        var op = new PlanOp { a = number, b = pointers, c = forgive, d = into };
         op.x[0] = x0;
         op.x[1] = x1;
         op.x[2] = x2;

@@ -19,15 +19,22 @@ public static class PlanText
         var text = new StringBuilder();
         text.Append($"The plan for container {id}\n\nOutside, the runtime prepares:\n");
         var number = 0;
-        Line($"make the cgroup {(string.IsNullOrEmpty(spec.Linux?.CgroupsPath) ? "/conman-" + id : spec.Linux.CgroupsPath)}" + (compiled.Hierarchies is null
-            ? "" : $" in each hierarchy ({string.Join("; ", compiled.Hierarchies.Select(h => h.IsUnified ? "unified" : h.Name))})"));
+        if (!compiled.WithoutCgroup)
+        {
+            Line($"make the cgroup {(string.IsNullOrEmpty(spec.Linux?.CgroupsPath) ? "/conman-" + id : spec.Linux.CgroupsPath)}" + (compiled.Hierarchies is null
+                ? "" : $" in each hierarchy ({string.Join("; ", compiled.Hierarchies.Select(h => h.IsUnified ? "unified" : h.Name))})"));
+        }
         foreach (var write in (IEnumerable<CgroupWrite>)[.. compiled.DeviceList, .. compiled.Limits])
             Line($"set its {write.File} to {write.Value}");
         foreach (var handle in plan.Preparations)
-            Line($"open {handle.Describe()}");
+        {
+            if (!handle.Inside)
+                Line($"open {handle.Describe()}");
+        }
+        var start = compiled.WithoutCgroup ? "start a process in the caller's cgroup" : "start a process in that cgroup";
         Line(plan.New == 0
-            ? "start a process in that cgroup"
-            : $"start a process in that cgroup, born in new {Words.List(plan.New)} namespaces"
+            ? start
+            : start + $", born in new {Words.List(plan.New)} namespaces"
                 + (compiled.PidNamespace is { } pid ? $", and in {pid.Describe()}" : ""));
         if (compiled.DeviceProgram.Length > 0)
         {

@@ -123,21 +123,26 @@ public sealed record BoundCapabilities(ulong Kept) : Operation
 }
 
 /// <summary>The user, the group and the additional groups. Capabilities are kept across the change, to be set exactly afterwards.</summary>
-public sealed record BecomeUser(uint Uid, uint Gid, IReadOnlyList<uint> Groups, bool SetGroups) : Operation
+/// <param name="GroupsMayStay">
+/// The caller's additional groups stay where the kernel does not let them go: a user who mapped only himself may not drop a group, since
+/// there are files that groups are kept from (user_namespaces(7), "The /proc/PID/setgroups file").
+/// </param>
+public sealed record BecomeUser(uint Uid, uint Gid, IReadOnlyList<uint> Groups, bool GroupsMayStay) : Operation
 {
     public override string Describe() =>
         $"become user {Uid}, group {Gid}" + (Groups.Count == 0 ? "" : $", additional groups {string.Join(", ", Groups)}");
 
+    public override string Failure(int errno, string kernelWords) => errno == Errno.EPERM && GroupsMayStay && Groups.Count > 0
+        ? "cannot set any additional groups in a rootless container"
+        : base.Failure(errno, kernelWords);
+
     internal override void Encode(PlanEncoder encoder)
     {
         encoder.Call(SyscallNumbers.prctl, 8 /* PR_SET_KEEPCAPS */, 1);
-        if (SetGroups)
-        {
-            Span<byte> groups = Groups.Count <= 256 ? stackalloc byte[Groups.Count * 4] : new byte[Groups.Count * 4];
-            for (var i = 0; i < Groups.Count; i++)
-                BinaryPrimitives.WriteUInt32LittleEndian(groups[(i * 4)..], Groups[i]);
-            encoder.CallWith(groups, SyscallNumbers.setgroups, 0b10, (ulong)Groups.Count);
-        }
+        Span<byte> groups = Groups.Count <= 256 ? stackalloc byte[Groups.Count * 4] : new byte[Groups.Count * 4];
+        for (var i = 0; i < Groups.Count; i++)
+            BinaryPrimitives.WriteUInt32LittleEndian(groups[(i * 4)..], Groups[i]);
+        encoder.CallWith(groups, SyscallNumbers.setgroups, 0b10, (ulong)Groups.Count, forgive: GroupsMayStay && Groups.Count == 0 ? Errno.EPERM : 0);
         encoder.Call(SyscallNumbers.setresgid, Gid, Gid, Gid);
         encoder.Call(SyscallNumbers.setresuid, Uid, Uid, Uid);
         encoder.Call(SyscallNumbers.prctl, 8 /* PR_SET_KEEPCAPS */, 0);
@@ -228,6 +233,14 @@ public sealed record CloseDescriptors(int First) : Operation
     public override string Describe() => $"let no descriptor from {First} on reach the program";
 
     internal override void Encode(PlanEncoder encoder) => encoder.Call(SyscallNumbers.close_range, (ulong)First, uint.MaxValue, 4 /* CLOSE_RANGE_CLOEXEC */);
+}
+
+/// <summary>Takes back <see cref="CloseDescriptors"/> for one: the program of the runtime's own that follows works with it (fcntl(2), F_SETFD).</summary>
+public sealed record HandOver(HostHandle Handle) : Operation
+{
+    public override string Describe() => $"hand over {Handle.Describe()}";
+
+    internal override void Encode(PlanEncoder encoder) => encoder.Call(SyscallNumbers.fcntl, (ulong)Handle.Descriptor, 2 /* F_SETFD */);
 }
 
 /// <summary>Closes what was opened on the host, so that a container waiting for <c>start</c> holds nothing of it (close_range(2)).</summary>

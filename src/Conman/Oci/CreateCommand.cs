@@ -3,6 +3,8 @@
 using Conman.CommandLine;
 using Conman.Linux;
 using Conman.Runtime;
+using Conman.Runtime.Checkpoints;
+using Conman.Runtime.Compiling;
 using Conman.Runtime.Containers;
 
 namespace Conman.Oci;
@@ -16,14 +18,15 @@ internal static class CreateCommand
         return 0;
     }
 
-    public static int Run(OciContext context, Arguments arguments)
+    /// <param name="image">The image that the process comes from; null: the bundle's program.</param>
+    public static int Run(OciContext context, Arguments arguments, CheckpointOptions? image = null)
     {
         var bundle = LoadBundle(arguments);
         var detach = arguments.Has("detach");
         var terminal = !detach && arguments.Get("console-socket") is null && bundle.Spec.Process is { Terminal: true };
         // In the foreground signals are caught before there is a container: one that comes early is passed on late, not lost.
         using var foreground = detach ? null : new Foreground(terminal);
-        using var creation = Creation.Begin(bundle, Request(context, arguments, awaitStart: false, foreground?.ConsoleSocket));
+        using var creation = Creation.Begin(bundle, Request(context, arguments, awaitStart: false, foreground?.ConsoleSocket, image));
 
         creation.Container.RunPoststartHooks(bundle.Spec.Hooks);
         if (foreground is null)
@@ -37,7 +40,7 @@ internal static class CreateCommand
         return exit.Code;
     }
 
-    private static CreateRequest Request(OciContext context, Arguments arguments, bool awaitStart, FileDescriptor? receiver)
+    private static CreateRequest Request(OciContext context, Arguments arguments, bool awaitStart, FileDescriptor? receiver, CheckpointOptions? image = null)
     {
         var listening = ListeningDescriptors();
         var preserved = listening + arguments.Number("preserve-fds", 0);
@@ -59,6 +62,8 @@ internal static class CreateCommand
             PreservedDescriptors = preserved,
             ListeningDescriptors = listening,
             AwaitStart = awaitStart,
+            Image = image,
+            Rootless = context.Rootless ?? HostRights.Current.Rootless,
             Warn = context.Warn,
         };
     }

@@ -5,6 +5,7 @@ using System.Text;
 using Conman.CommandLine;
 using Conman.Linux;
 using Conman.Runtime;
+using Conman.Runtime.Containers;
 
 namespace Conman.Oci;
 
@@ -15,6 +16,9 @@ internal sealed class OciContext
 
     /// <summary>The folder that holds the containers' folders.</summary>
     public required string Root { get; init; }
+
+    /// <summary>--rootless: whether a missing right to cgroups may be done without; null: as the caller's rights are.</summary>
+    public bool? Rootless { get; init; }
 
     public string? LogFile { get; init; }
     public bool LogJson { get; init; }
@@ -48,7 +52,8 @@ internal static class OciFace
 {
     private static readonly Option[] GlobalOptions =
     [
-        new("root", "folder for the state of containers (default: /run/conman/oci)", "DIR"),
+        new("root", "folder for the state of containers (default: /run/conman/oci; of an ordinary user: $XDG_RUNTIME_DIR/conman/oci)", "DIR"),
+        new("rootless", "do without cgroups where there is no right to them: true, false or auto (default: auto)", "WHEN"),
         new("log", "file for messages (default: standard error)", "FILE"),
         new("log-format", "text or json (default: text)", "FORMAT"),
         new("debug", "log what is done"),
@@ -133,7 +138,14 @@ internal static class OciFace
         return new OciContext
         {
             Program = program,
-            Root = Path.GetFullPath(global.Get("root") ?? "/run/conman/oci"),
+            Root = Path.GetFullPath(global.Get("root") ?? StateRoot.Default),
+            Rootless = global.Get("rootless") switch
+            {
+                null or "auto" => null,
+                "true" => true,
+                "false" => false,
+                var other => throw new UsageException($"--rootless: {other} is neither true nor false nor auto"),
+            },
             LogFile = global.Get("log") is { Length: > 0 } file ? file : null,
             LogJson = format == "json",
             Debug = global.Has("debug"),

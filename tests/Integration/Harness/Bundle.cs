@@ -91,6 +91,19 @@ public sealed class Bundle : IDisposable
         .Set("linux/uidMappings", new JsonArray(Map(hostId, size)))
         .Set("linux/gidMappings", new JsonArray(Map(hostId, size)));
 
+    /// <summary>As `spec --rootless` has it: root is that user outside, and more ids are mapped on request.</summary>
+    public Bundle Rootless(int user, bool ranges = false)
+    {
+        JsonArray Maps() => ranges
+            ? [Map(user, 1), new JsonObject { ["containerID"] = 1, ["hostID"] = 200000, ["size"] = 65536 }]
+            : [Map(user, 1)];
+        Namespace("user").WithoutNamespace("network").Set("linux/uidMappings", Maps()).Set("linux/gidMappings", Maps())
+            .Remove("linux/resources").Remove("linux/cgroupsPath").WithoutMount("/sys").WithoutMount("/sys/fs/cgroup").WithoutMount("/dev/pts");
+        Mount("/dev/pts", "devpts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620");
+        Mount("/sys", "none", "/sys", "rbind", "nosuid", "noexec", "nodev", "ro");
+        return Mount("/sys/fs/cgroup", "cgroup", "cgroup", "nosuid", "noexec", "nodev", "relatime", "ro");
+    }
+
     public Bundle Capabilities(params string[] names)
     {
         foreach (string set in (string[])["bounding", "effective", "permitted"])

@@ -31,6 +31,9 @@ internal static partial class Libc
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int lchown(string path, uint uid, uint gid);
 
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int removexattr(string path, string name);
+
     public static int pidfd_open(int pid) => (int)syscall(434, pid, 0);
 
     [StructLayout(LayoutKind.Sequential)]

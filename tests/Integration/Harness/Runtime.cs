@@ -47,6 +47,12 @@ public sealed class Runtime : IDisposable
     /// <summary>The folder given as --root: every test has its own.</summary>
     public string Root { get; }
 
+    /// <summary>The words of another program that runs the runtime.</summary>
+    public string[] Through { get; set; } = [];
+
+    /// <summary>Another copy of the runtime, where the one under test cannot be reached.</summary>
+    public string Program { get; set; } = Binary;
+
     public static bool IsRunc => VersionText.StartsWith("runc ", StringComparison.Ordinal);
 
     /// <summary>Whether this is a runc older than the given 1.x, which cannot do all that today's can.</summary>
@@ -64,15 +70,19 @@ public sealed class Runtime : IDisposable
     /// <summary>Runs a command in a terminal, as a person would.</summary>
     public Result RunInTerminal(params string[] arguments)
     {
-        string command = string.Join(' ', ((string[])[Binary, "--root", Root, .. arguments]).Select(a => $"'{a}'"));
+        string command = string.Join(' ', ((string[])[.. Through, Program, "--root", Root, .. arguments]).Select(a => $"'{a}'"));
         return StartProgram("script", new Options { InputPipe = true }, "-q", "-e", "-c", command, "/dev/null").Wait();
     }
 
     /// <summary>Starts a command with nothing put in front of its arguments.</summary>
-    public Result StartBare(Options options, params string[] arguments) => StartProgram(Binary, options, arguments);
+    public Result StartBare(Options options, params string[] arguments)
+    {
+        string[] words = [.. Through, Program, .. arguments];
+        return StartProgram(words[0], options, words[1..]);
+    }
 
     /// <summary>The words of a command of the runtime, for another program to run.</summary>
-    public string[] CommandLine(params string[] arguments) => [Binary, "--root", Root, .. arguments];
+    public string[] CommandLine(params string[] arguments) => [.. Through, Program, "--root", Root, .. arguments];
 
     /// <summary>Starts another program as <see cref="Start"/> starts the runtime.</summary>
     public Result StartProgram(string program, Options options, params string[] arguments)

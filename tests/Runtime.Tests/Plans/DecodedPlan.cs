@@ -107,6 +107,20 @@ internal static class DecodedPlan
                 break;
             case HideFromContainer: Call(op, SyscallNumbers.prctl, 4, 0); break;
             case DieWithRuntime: Call(op, SyscallNumbers.prctl, 1, 9); break;
+            case ShowToRuntime: Call(op, SyscallNumbers.prctl, 4, 1); break;
+            case OpenInside { Handle: HostTree tree }:
+                Call(op, SyscallNumbers.open_tree, unchecked((ulong)CurrentDirectory));
+                Assert.Equal((tree.Path, tree.Descriptor), (op.Pointed(1), op.D));
+                Assert.Equal(0x80001ul | (tree.Recursive ? 0x8000ul : 0) | (tree.Follow ? 0 : 0x100ul), op.X[2]);
+                var calls = tree.AttributeCalls();
+                Assert.Equal(calls.Count, ops.Count - 1);
+                for (var i = 0; i < calls.Count; i++)
+                {
+                    Call(ops[i + 1], SyscallNumbers.mount_setattr, (ulong)tree.Descriptor);
+                    Assert.Equal(("", 0x1000ul | (calls[i].Recursive ? 0x8000ul : 0)), (ops[i + 1].Pointed(1), ops[i + 1].X[2]));
+                    Assert.Equal(((ulong)calls[i].Set, (ulong)calls[i].Clear, (ulong)calls[i].Propagation), (ops[i + 1].Number(0), ops[i + 1].Number(8), ops[i + 1].Number(16)));
+                }
+                return;
 
             case LeaveHostMounts leave: SetAttributes(op, leave.Path, leave.Recursive, 0, (ulong)leave.Propagation); break;
             case SetRootPropagation root: SetAttributes(op, "/", root.Recursive, 0, (ulong)root.Propagation); break;
@@ -187,17 +201,14 @@ internal static class DecodedPlan
             case BoundCapabilities bound: Code(op, 18); Assert.Equal(bound.Kept, op.X[0]); break;
             case BecomeUser user:
                 Call(ops[0], SyscallNumbers.prctl, 8, 1);
-                if (user.SetGroups)
-                {
-                    Call(ops[1], SyscallNumbers.setgroups, (ulong)user.Groups.Count);
-                    Assert.Equal((2, 0ul), (ops[1].B, ops[1].X[1]));
-                    for (var i = 0; i < user.Groups.Count; i++)
-                        Assert.Equal(user.Groups[i], BinaryPrimitives.ReadUInt32LittleEndian(ops[1].Bytes.AsSpan(i * 4)));
-                }
+                Call(ops[1], SyscallNumbers.setgroups, (ulong)user.Groups.Count);
+                Assert.Equal((2, 0ul, user is { GroupsMayStay: true, Groups.Count: 0 } ? Errno.EPERM : 0), (ops[1].B, ops[1].X[1], ops[1].C));
+                for (var i = 0; i < user.Groups.Count; i++)
+                    Assert.Equal(user.Groups[i], BinaryPrimitives.ReadUInt32LittleEndian(ops[1].Bytes.AsSpan(i * 4)));
                 Call(ops[^3], SyscallNumbers.setresgid, user.Gid, user.Gid, user.Gid);
                 Call(ops[^2], SyscallNumbers.setresuid, user.Uid, user.Uid, user.Uid);
                 Call(ops[^1], SyscallNumbers.prctl, 8, 0);
-                Assert.Equal(user.SetGroups ? 5 : 4, ops.Count);
+                Assert.Equal(5, ops.Count);
                 return;
             case SetCapabilities set:
                 Call(op, SyscallNumbers.capset);
@@ -232,6 +243,7 @@ internal static class DecodedPlan
                 Assert.Equal(uint.MaxValue, ops[^1].X[1]);
                 Assert.Equal(Range((ulong)let.First, 2000).Where(fd => fd != 77 && fd != (ulong)let.Kept.Descriptor), closed.Order());
                 return;
+            case HandOver hand: Call(op, SyscallNumbers.fcntl, (ulong)hand.Handle.Descriptor, 2, 0); break;
             case CloseDescriptors close: Call(op, SyscallNumbers.close_range, (ulong)close.First, uint.MaxValue, 4); break;
             case Execute execute:
                 Code(op, 22, execute.Arguments.Count, execute.Environment.Count);

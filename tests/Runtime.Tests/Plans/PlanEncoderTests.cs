@@ -73,6 +73,9 @@ public class PlanEncoderTests
         Kind(text.Select(name => new JoinCgroup(Handle, name)));
         Kind(text.Select(path => new MakeMountReadOnly(path)));
         Kind(Gen.Bool.Select(_ => new HideFromContainer()));
+        Kind(Gen.Bool.Select(_ => new ShowToRuntime()));
+        Kind(Gen.Select(text, flag, flag, number, propagation, propagation).Select((path, recursive, follow, set, p, then) => new OpenInside(
+            new HostTree(path, recursive) { Descriptor = 11, Follow = follow, SetRecursive = (MountAttributes)set, Propagation = p, Then = then })));
         Kind(Gen.Bool.Select(_ => new DieWithRuntime()));
         Kind(Gen.Select(text, propagation, flag).Select((path, p, recursive) => new LeaveHostMounts(path, p, recursive)));
         Kind(text.Select(path => new PlaceRoot(Tree, path)));
@@ -97,7 +100,7 @@ public class PlanEncoderTests
         Kind(Gen.Select(Gen.Int[0, 15], number, number).Select((resource, soft, hard) => new SetLimit("RLIMIT_X", resource, soft, hard)));
         Kind(id.Select(mask => new SetUmask(mask)));
         Kind(number.Select(kept => new BoundCapabilities(kept)));
-        Kind(Gen.Select(id, id, Gen.OneOf(Gen.UInt.Array[0, 8], Gen.UInt.Array[300]), flag).Select((uid, gid, groups, set) => new BecomeUser(uid, gid, groups, set)));
+        Kind(Gen.Select(id, id, Gen.OneOf(Gen.UInt.Array[0, 8], Gen.UInt.Array[300]), flag).Select((uid, gid, groups, stay) => new BecomeUser(uid, gid, groups, stay)));
         Kind(Gen.Select(number, number, number, number).Select((e, p, i, a) => new SetCapabilities(e, p, i, a)));
         Kind(Gen.Bool.Select(_ => new NoNewPrivileges()));
         Kind(Gen.Select(Gen.ULong.Array[1, 100], id).Select((program, flags) => new LoadFilter([.. program.SelectMany(BitConverter.GetBytes)], flags)));
@@ -105,6 +108,7 @@ public class PlanEncoderTests
         Kind(Gen.Select(text, texts).Select((name, candidates) => new FindProgram(name, candidates, true)));
         Kind(Gen.Int[0, 1000].Select(first => new CloseDescriptors(first)));
         Kind(Gen.Int[0, 1000].Select(first => new LetGoOfHost(Handle, first)));
+        Kind(Gen.Bool.Select(_ => new HandOver(Handle)));
         Kind(Gen.Select(text, id, number, id).Select((name, policy, flags, priority) => new SetScheduler(name, policy, flags, 5, priority, flags, flags, flags)));
         Kind(Gen.Select(text, Gen.Int[0, 3], Gen.Int[0, 7]).Select((name, number, priority) => new SetIoPriority(name, number, priority)));
         Kind(Gen.Select(text, id).Select((name, domain) => new SetPersonality(name, domain)));
