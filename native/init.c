@@ -31,6 +31,7 @@
 static const struct plan_header *plan;
 static int status;                 /* where reports go */
 static int terminal = -1;          /* the container's side of its terminal, from OP_CONSOLE to OP_TERMINAL */
+static int held = -1;              /* a mount that OP_MOUNT made, until OP_ATTACH puts it in its place */
 static const char *executable;     /* what OP_FIND found */
 static struct plan_report report;  /* the kernel's words gather here before a failure is told */
 
@@ -176,7 +177,7 @@ static int open_dest(const char *path, uint64_t how)
 {
     int made = how & (DEST_DIRECTORY | DEST_FILE);
     uint64_t extra = how & DEST_NOFOLLOW ? RESOLVE_NO_SYMLINKS : 0;
-    int fd = open_in_root(path, O_PATH, extra);
+    int fd = open_in_root(path, O_PATH | (how & DEST_LINK ? O_NOFOLLOW : 0), extra);
 
     if (fd == -ENOENT && made)
         fd = make_in_root(path, !!(how & DEST_FILE), how & DEST_FILE ? 0644 : 0755, extra);
@@ -253,9 +254,11 @@ static int mount_new(const struct plan_op *op)
         long n = sys3(__NR_read, fs, report.text, sizeof report.text - 1); /* the context's own message, "e ramfs: Bad value" */
         report.text[n > 0 ? n : 0] = 0;
     }
-    if (error >= 0)
+    if (error >= 0 && op->a)
+        held = mount;
+    else if (error >= 0)
         error = move_to(mount, dest);
-    if (mount >= 0)
+    if (mount >= 0 && mount != held)
         SHUT(mount);
     if (fs >= 0)
         SHUT(fs);
@@ -331,15 +334,46 @@ static int make_node(const struct plan_op *op)
     return error == -EEXIST ? 0 : error; /* bundles bring devices of their own: they stay */
 }
 
-static int make_symlink(const char *path, const char *target)
+static int make_symlink(const char *path, const char *target, int exact)
 {
     const char *name;
+    char there[4096];
     int at = open_parent(path, &name);
     if (at < 0)
         return at;
     int error = (int)sys3(__NR_symlinkat, target, at, name);
+    if (error == -EEXIST && exact) {
+        long n = sys4(__NR_readlinkat, at, name, there, sizeof there);
+        for (long i = 0; n >= 0 && (i < n || target[i]); i++)
+            if (i == n || there[i] != target[i])
+                n = -EEXIST;
+        error = n < 0 ? -EEXIST : 0;
+    }
     SHUT(at);
-    return error == -EEXIST ? 0 : error;
+    return error == -EEXIST && !exact ? 0 : error;
+}
+
+/*
+ * umount2(2) knows only paths. This one leads from the host's own procfs over this process's descriptors to the very mount that was
+ * looked at, whatever the container does to its names meanwhile.
+ */
+static int unmount(const struct plan_op *op)
+{
+    char path[24] = "self/fd/";
+    struct statx info;
+    int n = length(path), digits = 1, dest = open_in_root(op->bytes, O_PATH, 0);
+    long error = dest < 0 ? dest : sys5(__NR_statx, dest, "", AT_EMPTY_PATH, op->x[1], &info);
+    if (!error && info.stx_mnt_id != op->x[0])
+        error = -EINVAL;
+    if (!error)
+        error = sys1(__NR_fchdir, op->a);
+    if (error)
+        return (int)error;
+    for (int i = dest; i >= 10; i /= 10)
+        digits++;
+    for (path[n + digits] = 0; digits--; dest /= 10)
+        path[n + digits] = (char)('0' + dest % 10);
+    return (int)sys2(__NR_umount2, path, 2 /* MNT_DETACH */);
 }
 
 static int write_file(int at, const char *path, const char *content)
@@ -539,7 +573,7 @@ static int perform(const struct plan_op *op, uint32_t index)
     const char *text = op->bytes;
     switch (op->code) {
     case OP_SYNC:
-        tell(REPORT_SYNC, index, 0);
+        tell(REPORT_SYNC, index, held);
         wait_for_go();
         return 0;
     case OP_GATE:
@@ -556,7 +590,7 @@ static int perform(const struct plan_op *op, uint32_t index)
     case OP_MOUNT:
         return mount_new(op);
     case OP_ATTACH:
-        return attach(text, op->a, op->x[2]);
+        return attach(text, op->a < 0 ? held : op->a, op->x[2]);
     case OP_DIRECTORY: {
         int fd = make_in_root(text, 0, (uint32_t)op->x[0], 0);
         return fd < 0 ? fd : (int)SHUT(fd);
@@ -564,7 +598,7 @@ static int perform(const struct plan_op *op, uint32_t index)
     case OP_NODE:
         return make_node(op);
     case OP_SYMLINK:
-        return make_symlink(text, next_text(text));
+        return make_symlink(text, next_text(text), op->a);
     case OP_MASK:
         return mask(text, op->a, op->b);
     case OP_READONLY:
@@ -587,6 +621,8 @@ static int perform(const struct plan_op *op, uint32_t index)
         return find_executable(op);
     case OP_EXEC:
         return execute(op);
+    case OP_UNMOUNT:
+        return unmount(op);
     default:
         return -ENOSYS;
     }

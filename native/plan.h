@@ -36,7 +36,7 @@ struct plan_op {
 
 enum plan_code {
     /* Control. */
-    OP_SYNC = 1,  /* report that this point is reached, then wait for "go" */
+    OP_SYNC = 1,  /* report that this point is reached (and what OP_MOUNT holds), then wait for "go" */
     OP_GATE,      /* wait for "go" without a report */
     OP_AWAIT,     /* a: listening socket. Wait for a connection that sends one byte; reports go there from now on */
     OP_FORK,      /* x[0]: clone3 flags. Report the pid of a sibling, and leave; the sibling waits for "go" and goes on */
@@ -48,11 +48,11 @@ enum plan_code {
 
     /* The file system, in the root. */
     OP_MOUNT,     /* text 0: path, 1: file system, 2..: option, value, … ("" as value: a flag). x[0]: mount attributes,
-                     x[1]: propagation, x[2]: DEST_*, x[3]: 1 to give it the mode of what it covers */
-    OP_ATTACH,    /* text 0: path; a: detached tree. x[2]: DEST_* */
+                     x[1]: propagation, x[2]: DEST_*, x[3]: 1 to give it the mode of what it covers; a: 1 to hold it, detached */
+    OP_ATTACH,    /* text 0: path; a: detached tree, -1: what OP_MOUNT holds. x[2]: DEST_* */
     OP_DIRECTORY, /* text 0: path; make it with its parents; x[0]: mode of what is made */
     OP_NODE,      /* text 0: path; x[0]: mode with type, x[1]: device number; a: uid, b: gid */
-    OP_SYMLINK,   /* text 0: path, 1: target */
+    OP_SYMLINK,   /* text 0: path, 1: target; a: 1 if what is there already must be just that */
     OP_MASK,      /* text 0: path; a: tree of an empty read-only directory, b: tree of the null device. Absent: nothing to do */
     OP_READONLY,  /* text 0: path. Absent: nothing to do */
     OP_WRITE,     /* a: directory; text 0: path below it, 1: content. For sysctls and labels, on a procfs of the host */
@@ -66,6 +66,9 @@ enum plan_code {
     OP_CHDIR,     /* text 0: path. Must end inside the root */
     OP_FIND,      /* a: number of candidates, text: their paths. Remember the first that may be executed */
     OP_EXEC,      /* a: number of arguments, b: of variables; text: they. Execute what OP_FIND found */
+
+    /* A container that runs. */
+    OP_UNMOUNT,   /* text 0: path; a: /proc of the host; x[0]: the mount's id, x[1]: STATX_MNT_ID or STATX_MNT_ID_UNIQUE */
 };
 
 /* How a mount point is found. */
@@ -74,13 +77,14 @@ enum plan_dest {
     DEST_FILE = 2,      /* make it as an empty file where it is missing */
     DEST_NOFOLLOW = 4,  /* no symbolic link anywhere on the way: /proc, /sys, /dev */
     DEST_ON_PROC = 8,   /* it may lie on procfs */
+    DEST_LINK = 16,     /* a symbolic link at its end is meant itself */
 };
 
 /* What goes from init to the runtime: one packet each. */
 struct plan_report {
     uint32_t kind;
     uint32_t index; /* of the operation */
-    int32_t value;  /* errno or pid */
+    int32_t value;  /* errno, pid, or a descriptor of the process */
     char text[244]; /* the kernel's own words, NUL-terminated, or empty */
 };
 

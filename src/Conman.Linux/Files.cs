@@ -49,6 +49,10 @@ public enum FileType
 /// <summary>What statx(2) says of a file.</summary>
 public readonly record struct FileStatus(FileType Type, uint Permissions, uint Uid, uint Gid, ulong Size, uint DeviceMajor, uint DeviceMinor);
 
+/// <summary>A mount, by its number in statx(2).</summary>
+/// <param name="Kind">STATX_MNT_ID_UNIQUE, or STATX_MNT_ID where the kernel does not have that.</param>
+public readonly record struct MountId(ulong Id, uint Kind);
+
 /// <summary>Thin wrappers: EINTR is retried, a failure throws <see cref="LinuxException"/> unless the name begins with Try.</summary>
 public static unsafe class Files
 {
@@ -257,6 +261,77 @@ public static unsafe class Files
             return Native.setxattr(path, name, p, bytes.Length, 0) < 0 ? Marshal.GetLastPInvokeError() : 0;
     }
 
+    /// <summary>setxattr(2); errno or 0.</summary>
+    public static int TrySetAttribute(string path, string name, ReadOnlySpan<byte> value)
+    {
+        fixed (byte* p = value)
+            return Native.setxattr(path, name, p, value.Length, 0) < 0 ? Marshal.GetLastPInvokeError() : 0;
+    }
+
+    /// <summary>Every extended attribute of an open file, though it be opened for nothing (O_PATH), or be a link (listxattr(2), getxattr(2)).</summary>
+    public static List<(string Name, byte[] Value)> Attributes(FileDescriptor file)
+    {
+        var path = "/proc/self/fd/" + file.Number;
+        var attributes = new List<(string, byte[])>();
+        Span<byte> names = new byte[64 << 10]; // XATTR_LIST_MAX, and XATTR_SIZE_MAX below
+        nint n;
+        fixed (byte* p = names)
+            n = Native.listxattr(path, p, names.Length);
+        if (n <= 0)
+            return attributes; // none, or a file system that has no such thing
+        var buffer = new byte[64 << 10];
+        foreach (var range in names[..(int)n].Split((byte)0))
+        {
+            var name = Encoding.UTF8.GetString(names[range]);
+            if (name.Length == 0)
+                continue;
+            nint size;
+            fixed (byte* p = buffer)
+                size = Native.getxattr(path, name, p, buffer.Length);
+            if (size >= 0)
+                attributes.Add((name, buffer[..(int)size]));
+        }
+        return attributes;
+    }
+
+    /// <summary>fchownat(2); an empty path is the open file itself, a symbolic link is not followed. errno or 0.</summary>
+    public static int TryChangeOwner(int at, string path, uint uid, uint gid) =>
+        Native.fchownat(at, path, uid, gid, 0x1000 | 0x100 /* AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW */) < 0 ? Marshal.GetLastPInvokeError() : 0;
+
+    /// <summary>chmod(2) of an open file, though it be opened for nothing (O_PATH); errno or 0.</summary>
+    public static int TryChangeMode(FileDescriptor file, uint mode) =>
+        Native.chmod("/proc/self/fd/" + file.Number, mode) < 0 ? Marshal.GetLastPInvokeError() : 0;
+
+    /// <summary>mknodat(2): a fifo or a device as another is; errno or 0.</summary>
+    public static int TryMakeNode(string path, FileStatus like, int at)
+    {
+        var device = (like.DeviceMinor & 0xff) | ((ulong)like.DeviceMajor << 8) | ((ulong)(like.DeviceMinor & ~0xffu) << 12);
+        return Native.mknodat(at, path, (uint)like.Type | 0x180 /* 0600 */, device) < 0 ? Marshal.GetLastPInvokeError() : 0;
+    }
+
+    /// <summary>Gives a file the times of last access and change of another (utimensat(2)); errno or 0.</summary>
+    public static int TryCopyTimes(FileDescriptor from, FileDescriptor to)
+    {
+        StatX x;
+        if (Native.statx(from.Number, "", 0x1000 /* AT_EMPTY_PATH */, 0x7ff /* STATX_BASIC_STATS */, &x) < 0)
+            return Marshal.GetLastPInvokeError();
+        var times = stackalloc ulong[4] { x._times[0], (uint)x._times[1], x._times[6], (uint)x._times[7] };
+        return Native.utimensat(to.Number, "", times, 0x1000 | 0x100 /* AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW */) < 0 ? Marshal.GetLastPInvokeError() : 0;
+    }
+
+    /// <summary>Copies what is left to read of a regular file (sendfile(2)); errno or 0.</summary>
+    public static int TryCopy(FileDescriptor from, FileDescriptor to)
+    {
+        for (; ; )
+        {
+            var n = Native.sendfile(to.Number, from.Number, null, 1 << 30);
+            if (n == 0)
+                return 0;
+            if (n < 0 && !Interrupted())
+                return Marshal.GetLastPInvokeError();
+        }
+    }
+
     /// <summary>access(2) with the effective ids.</summary>
     public static bool Exists(string path, int at = CurrentDirectory) => Native.faccessat(at, path, 0, 0) == 0;
 
@@ -286,15 +361,29 @@ public static unsafe class Files
     public static string MountPointOf(string path)
     {
         // A mount has an id (statx(2), STATX_MNT_ID): the last ancestor with the same one is its root.
-        for (var mount = MountId(path); path.Length > 1; path = Path.GetDirectoryName(path)!)
+        for (var mount = NumberOfMount(path); path.Length > 1; path = Path.GetDirectoryName(path)!)
         {
-            if (MountId(Path.GetDirectoryName(path)!) != mount)
+            if (NumberOfMount(Path.GetDirectoryName(path)!) != mount)
                 break;
         }
         return path;
     }
 
-    private static ulong MountId(string path)
+    /// <summary>The id of the mount that an open file lies on, of the best kind that the kernel has.</summary>
+    public static MountId MountOf(FileDescriptor file, string name)
+    {
+        const uint Reused = 0x1000 /* STATX_MNT_ID */, Unique = 0x4000; // STATX_MNT_ID_UNIQUE: since Linux 6.8 no mount gets the number of another
+        StatX x;
+        if (Native.statx(file.Number, "", 0x1000 /* AT_EMPTY_PATH */, Unique, &x) < 0)
+            LinuxException.Throw(Marshal.GetLastPInvokeError(), $"stat {name}");
+        if ((x.stx_mask & Unique) != 0)
+            return new MountId(x.stx_mnt_id, Unique);
+        if (Native.statx(file.Number, "", 0x1000 /* AT_EMPTY_PATH */, Reused, &x) < 0)
+            LinuxException.Throw(Marshal.GetLastPInvokeError(), $"stat {name}");
+        return new MountId(x.stx_mnt_id, Reused);
+    }
+
+    private static ulong NumberOfMount(string path)
     {
         StatX x;
         return Native.statx(CurrentDirectory, path, 0, 0x1000 /* STATX_MNT_ID */, &x) < 0 ? 0 : x.stx_mnt_id;

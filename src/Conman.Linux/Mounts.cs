@@ -37,6 +37,7 @@ public enum Propagation : ulong
 public static unsafe class Mounts
 {
     private const int AtEmptyPath = 0x1000, AtRecursive = 0x8000, AtNoFollow = 0x100;
+    private const long SelinuxMagic = 0xf97cff8c;
 
     /// <summary>A detached copy of the mount tree at a path (open_tree(2) with OPEN_TREE_CLONE); null and errno on failure.</summary>
     public static FileDescriptor? TryCloneTree(string path, bool recursive, out int errno, int at = Files.CurrentDirectory, bool follow = true)
@@ -78,6 +79,37 @@ public static unsafe class Mounts
         {
             byte empty = 0;
             return Native.syscall(SyscallNumbers.pivot_root, (nint)(&empty), (nint)(&empty), 0, 0, 0, 0) < 0 && Marshal.GetLastPInvokeError() != Errno.EPERM;
+        }
+    }
+
+    /// <summary>A new, detached file system (fsopen(2), fsconfig(2), fsmount(2)); null and errno on failure.</summary>
+    public static FileDescriptor? TryCreate(string type, ReadOnlySpan<(string Key, string Value)> options, out int errno)
+    {
+        var context = Native.fsopen(SyscallNumber.fsopen, type, 1 /* FSOPEN_CLOEXEC */);
+        if (context < 0)
+        {
+            errno = Marshal.GetLastPInvokeError();
+            return null;
+        }
+        using var owned = new FileDescriptor((int)context);
+        nint result = 0;
+        for (var i = 0; i < options.Length && result >= 0; i++)
+            result = Native.fsconfig(SyscallNumber.fsconfig, context, 1 /* FSCONFIG_SET_STRING */, options[i].Key, options[i].Value, 0);
+        if (result >= 0)
+            result = Native.fsconfig(SyscallNumber.fsconfig, context, 6 /* FSCONFIG_CMD_CREATE */, null, null, 0);
+        if (result >= 0)
+            result = Native.syscall(SyscallNumber.fsmount, context, 1 /* FSMOUNT_CLOEXEC */, 0, 0, 0, 0);
+        errno = result < 0 ? Marshal.GetLastPInvokeError() : 0;
+        return result < 0 ? null : new FileDescriptor((int)result);
+    }
+
+    /// <summary>Whether SELinux is at work: it then has its file system mounted, writable, where libselinux looks for it.</summary>
+    public static bool SelinuxEnabled
+    {
+        get
+        {
+            using var folder = Files.TryOpen("/sys/fs/selinux", OpenFlags.Path | Files.Directory, out _);
+            return folder is not null && Files.FileSystemType(folder, "/sys/fs/selinux") == SelinuxMagic;
         }
     }
 

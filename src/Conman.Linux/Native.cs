@@ -45,6 +45,24 @@ internal static unsafe partial class Native
     [LibraryImport(Libc, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int setxattr(string path, string name, byte* value, nint size, int flags);
 
+    [LibraryImport(Libc, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial nint listxattr(string path, byte* names, nint size);
+
+    [LibraryImport(Libc, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int fchownat(int dirfd, string path, uint uid, uint gid, int flags);
+
+    [LibraryImport(Libc, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int chmod(string path, uint mode);
+
+    [LibraryImport(Libc, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int mknodat(int dirfd, string path, uint mode, ulong device);
+
+    [LibraryImport(Libc, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int utimensat(int dirfd, string path, ulong* times, int flags);
+
+    [LibraryImport(Libc, SetLastError = true)]
+    internal static partial nint sendfile(int to, int from, long* offset, nint count);
+
     [LibraryImport(Libc, SetLastError = true)]
     internal static partial int flock(int fd, int operation);
 
@@ -120,7 +138,8 @@ internal unsafe struct StatX
     public ulong stx_size;
     public ulong stx_blocks;
     public ulong stx_attributes_mask;
-    private fixed ulong _times[8];
+    /// <summary>Last access, birth, last change of the inode and of the content: seconds and nanoseconds of each.</summary>
+    public fixed ulong _times[8];
     public uint stx_rdev_major;
     public uint stx_rdev_minor;
     public uint stx_dev_major;
@@ -178,6 +197,7 @@ internal static class SyscallNumber
     public const int fsmount = 432;
     public const int pidfd_open = 434;
     public const int openat2 = 437;
+    public const int pidfd_getfd = 438;
     public const int mount_setattr = 442;
 
     public static readonly int bpf = RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 280 : 321;

@@ -140,6 +140,10 @@ public static unsafe class Processes
     public static int TrySignal(FileDescriptor pidfd, int signal) =>
         Native.syscall(SyscallNumber.pidfd_send_signal, pidfd.Number, signal, 0, 0, 0, 0) < 0 ? Marshal.GetLastPInvokeError() : 0;
 
+    /// <summary>A copy of another process's descriptor (pidfd_getfd(2)).</summary>
+    public static FileDescriptor Descriptor(FileDescriptor pidfd, int number) =>
+        FileDescriptor.Check(Native.syscall(SyscallNumber.pidfd_getfd, pidfd.Number, number, 0, 0, 0, 0), "take a descriptor of a process");
+
     /// <summary>Waits for a child's end and reaps it; null if it is not a child of this process.</summary>
     public static Exit? Reap(FileDescriptor pidfd)
     {

@@ -76,7 +76,6 @@ public class FileSystemTests : ContainerTest
     [SkippableFact]
     public void A_tmpfs_can_start_with_what_it_covers()
     {
-        Skip.IfNot(Runtime.IsRunc, "conman refuses tmpcopyup by name until it has it");
         Bundle.File("rootfs/covered/file", "below");
         Bundle.Mount("/covered", "tmpfs", "tmpfs", "tmpcopyup").Shell("cat /covered/file && echo more >>/covered/file");
         Runtime.RunContainer(Bundle).Printed("below");

@@ -13,6 +13,9 @@ public sealed class HostFacts
     /// <summary>The mount point that the root file system's path lies on.</summary>
     public string MountOfRoot { get; init; } = "/";
 
+    /// <summary>SELinux is enabled: file systems can be given a label.</summary>
+    public bool Selinux { get; init; }
+
     /// <summary>Home directory of the process's user by the container's /etc/passwd; null if it has none.</summary>
     public string? Home { get; init; }
 
@@ -46,6 +49,9 @@ public sealed class CompileOptions
 
     /// <summary>The caller has no right to a cgroup, and the spec does not name one: it must not ask anything of one either.</summary>
     public bool WithoutCgroup { get; init; }
+
+    /// <summary>Show the runtime each new file system before it is mounted: it keeps account of them.</summary>
+    public bool HoldFileSystems { get; init; }
 
     /// <summary>Wait for <c>start</c> before executing the program.</summary>
     public bool AwaitStart { get; init; }

@@ -16,6 +16,27 @@ internal sealed class MountOptions
     public Propagation Propagation { get; private set; }
     public bool PropagationRecursive { get; private set; }
 
+    /// <summary>The tmpfs begins with a copy of what it covers.</summary>
+    public bool CopyUp { get; private set; }
+
+    /// <summary>A source that is a symbolic link is made again at the destination, and nothing is mounted.</summary>
+    public bool CopyLink { get; private set; }
+
+    /// <summary>A source that is a symbolic link is mounted itself.</summary>
+    public bool SourceNoFollow { get; private set; }
+
+    /// <summary>A destination that is a symbolic link is covered itself.</summary>
+    public bool DestinationNoFollow { get; private set; }
+
+    /// <summary>The mount is id-mapped, if only by the container's own user namespace.</summary>
+    public bool IdMap { get; private set; }
+
+    /// <summary>With every mount below it.</summary>
+    public bool IdMapRecursive { get; private set; }
+
+    /// <summary>The maps that crun's form <c>idmap=uids=…;gids=…</c> names; null: none.</summary>
+    public string? IdMaps { get; private set; }
+
     /// <summary>For fsconfig(2): option and value in turn; an empty value is a flag.</summary>
     public List<string> FileSystem { get; } = [];
 
@@ -34,6 +55,12 @@ internal sealed class MountOptions
             case "bind": Bind = true; return;
             case "rbind": Bind = BindRecursive = true; return;
             case "defaults": return;
+            case "tmpcopyup": CopyUp = true; return;
+            case "copy-symlink": CopyLink = true; return;
+            case "src-nofollow": SourceNoFollow = true; return;
+            case "dest-nofollow": DestinationNoFollow = true; return;
+            case "idmap": MapIds(false, null); return;
+            case "ridmap": MapIds(true, null); return;
             case "private": Propagate(Propagation.Private, false); return;
             case "rprivate": Propagate(Propagation.Private, true); return;
             case "slave": Propagate(Propagation.Slave, false); return;
@@ -56,9 +83,9 @@ internal sealed class MountOptions
             SetRecursive = (SetRecursive & ~clear) | set;
             ClearRecursive = (ClearRecursive & ~set) | clear;
         }
-        else if (option is "tmpcopyup" or "copy-symlink" or "src-nofollow" or "dest-nofollow" || option.StartsWith("idmap", StringComparison.Ordinal) || option.StartsWith("ridmap", StringComparison.Ordinal))
+        else if (option.StartsWith("idmap=", StringComparison.Ordinal) || option.StartsWith("ridmap=", StringComparison.Ordinal))
         {
-            throw new RuntimeException($"mount option {option} is not supported yet");
+            MapIds(option[0] == 'r', option[(option.IndexOf('=') + 1)..]);
         }
         else
         {
@@ -67,6 +94,8 @@ internal sealed class MountOptions
             FileSystem.Add(equals < 0 ? "" : option[(equals + 1)..]);
         }
     }
+
+    private void MapIds(bool recursive, string? maps) => (IdMap, IdMapRecursive, IdMaps) = (true, recursive, maps ?? IdMaps);
 
     private void Propagate(Propagation propagation, bool recursive) => (Propagation, PropagationRecursive) = (propagation, recursive);
 

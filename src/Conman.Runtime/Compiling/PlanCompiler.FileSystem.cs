@@ -27,6 +27,7 @@ public sealed partial class PlanCompiler
         {
             Propagation = shared ? Propagation.Unchanged : Propagation.Slave,
             Then = shared ? Propagation.Private : Propagation.Unchanged,
+            Overlay = Overlay(_spec.Annotations),
         });
         _plan.Root = root;
         _plan.Add(new PlaceRoot(root, place));
@@ -50,23 +51,70 @@ public sealed partial class PlanCompiler
             _plan.Add(new MakeDirectory(_process.Cwd!, 0x1ed /* 0755 */));
     }
 
+    // Whoever asks for one wants to write: root.readonly then speaks of the folder below, which an overlay never changes.
+    private static RootOverlay? Overlay(Dictionary<string, string>? annotations)
+    {
+        if (annotations is null)
+            return null;
+        const string Size = RootOverlay.Annotation + ".size";
+        foreach (var name in annotations.Keys)
+        {
+            if (name.StartsWith("org.conman.rootfs.", StringComparison.Ordinal) && name is not (RootOverlay.Annotation or Size))
+                throw new RuntimeException($"annotations: unknown name {name}");
+        }
+        annotations.TryGetValue(RootOverlay.Annotation, out var where);
+        annotations.TryGetValue(Size, out var size);
+        if (where is null)
+            return size is null ? null : RuntimeException.Throw<RootOverlay>($"annotations: {Size} without {RootOverlay.Annotation}");
+        if (where != "tmpfs" && !where.StartsWith('/'))
+            throw new RuntimeException($"annotations: {RootOverlay.Annotation}: {Words.Quote(where)} is neither tmpfs nor an absolute path");
+        if (where != "tmpfs" && size is not null)
+            throw new RuntimeException($"annotations: {Size} is for a tmpfs, not for {where}");
+        return new RootOverlay(where == "tmpfs" ? null : Path.TrimEndingDirectorySeparator(where), size);
+    }
+
+    /// <summary>Compiles mounts for a container that runs already; each becomes one <see cref="BindTree"/> or <see cref="MountFileSystem"/>, in order.</summary>
+    /// <param name="plan">A plan whose process has joined the container.</param>
+    /// <param name="spec">The container's, with the path of its user namespace.</param>
+    internal static void CompileMounts(Plan plan, Spec spec, HostFacts facts, CompileOptions options, IReadOnlyList<Mount> mounts)
+    {
+        var compiler = new PlanCompiler(spec, facts, options, plan);
+        compiler.SortNamespaces();
+        if (compiler._joinedUser)
+            plan.Prepare(compiler._joined[0]);
+        var shared = RootPropagation(spec.Linux!.RootfsPropagation is { Length: > 0 } text ? text : "rslave").Item1 == Propagation.Shared;
+        for (var i = 0; i < mounts.Count; i++)
+            compiler.AddMount(mounts[i], MountOptions.Parse(mounts[i].Options), shared, i);
+    }
+
     private static bool IsBind(Mount mount, MountOptions options) => mount.Type == "bind" || options.Bind;
 
     private void AddMount(Mount mount, MountOptions options, bool shared, int index)
     {
         var path = "/" + mount.Destination!.TrimStart('/');
         var destination = path is "/proc" or "/sys" or "/dev" ? Destination.NoFollow : Destination.None;
-        if (mount.UidMappings is { Count: > 0 } || mount.GidMappings is { Count: > 0 })
-            throw new RuntimeException($"mounts[{index}].uidMappings: id-mapped mounts are not supported yet");
+        if (options.DestinationNoFollow)
+            destination |= Destination.Link;
+        CheckOnProc(mount, options, path);
 
         if (IsBind(mount, options))
         {
-            CheckBindOnProc(mount, path);
             if (string.IsNullOrEmpty(mount.Source))
                 throw new RuntimeException($"mounts[{index}].source: a bind mount needs a source");
-            _plan.Add(new BindTree(BindSource(mount, options, shared), path) { Destination = destination | AllowedOnProc(path) });
+            if (options.CopyLink && (options.SourceNoFollow || options.DestinationNoFollow))
+                throw new RuntimeException($"mounts[{index}].options: copy-symlink is mutually exclusive with src-nofollow and dest-nofollow");
+            if (options.CopyUp)
+                throw new RuntimeException($"mounts[{index}].options: tmpcopyup can be used only with tmpfs");
+            _plan.Add(new BindTree(BindSource(mount, options, shared, path, index), path)
+            {
+                Destination = destination | AllowedOnProc(path) | (path == "/proc" ? Destination.OnProc : Destination.None),
+            });
             return;
         }
+        if (options.IdMap || mount.UidMappings is { Count: > 0 } || mount.GidMappings is { Count: > 0 })
+            throw new RuntimeException($"mounts[{index}]: id-mapped mounts are only supported for bind-mounts");
+        if (options.CopyLink || options.SourceNoFollow)
+            throw new RuntimeException($"mounts[{index}].options: {(options.CopyLink ? "copy-symlink" : "src-nofollow")} can be used only with bind mounts");
 
         var type = mount.Type is { Length: > 0 } t ? t : RuntimeException.Throw<string>($"mounts[{index}].type: must be given for {path}");
         if (type == "cgroup" && _facts.Hierarchies is not null && (HasCgroupNamespace || !_options.WithoutCgroup))
@@ -81,7 +129,7 @@ public sealed partial class PlanCompiler
                 // Mounted in the host's cgroup namespace, cgroup2 takes its options from the last mount and so changes the host's: a copy instead.
                 // All of it read-only if it is to be so at all: a hierarchy below that is not would be the host's to write (CVE-2023-25809).
                 var source = _facts.Hierarchies?.FirstOrDefault(h => h.IsUnified)?.Mount ?? CgroupHierarchy.Root;
-                var tree = _plan.Prepare(new HostTree(source, recursive: true) { SetRecursive = options.Set, Propagation = Propagation.Private });
+                var tree = _plan.Prepare(new HostTree(source, recursive: true) { SetRecursive = options.Set | options.SetRecursive, Propagation = Propagation.Private });
                 _plan.Add(new BindTree(tree, path) { Destination = destination });
                 return;
             }
@@ -89,14 +137,29 @@ public sealed partial class PlanCompiler
             options.FileSystem.Clear();
         }
         if (type is "proc" or "sysfs")
-            destination |= Destination.NoFollow | Destination.OnProc;
-        _plan.Add(new MountFileSystem(type, path, options.Set | options.SetRecursive)
+            destination |= Destination.NoFollow;
+        if (type == "proc" && path == "/proc")
+            destination |= Destination.OnProc;
+        if (options.CopyUp && type != "tmpfs")
+            throw new RuntimeException($"mounts[{index}].options: tmpcopyup can be used only with tmpfs");
+        var attributes = options.Set | options.SetRecursive;
+        var held = options.CopyUp || _options.HoldFileSystems;
+        var made = new MountFileSystem(type, path, options.CopyUp ? attributes & ~MountAttributes.ReadOnly : attributes)
         {
-            Options = Options(mount, options),
+            Options = Options(mount, options, type),
             Propagation = options.Propagation,
             CopyMode = type == "tmpfs" && !options.FileSystem.Contains("mode"),
             Destination = destination | Destination.Directory,
-        });
+            Held = held,
+            CopyUp = options.CopyUp,
+            Later = options.CopyUp ? attributes & MountAttributes.ReadOnly : MountAttributes.None,
+        };
+        _plan.Add(made);
+        if (held)
+        {
+            _plan.Add(new Sync(SyncPoint.Held) { Mount = made });
+            _plan.Add(new AttachHeld(made));
+        }
     }
 
     private bool HasCgroupNamespace => (_new & Namespaces.Cgroup) != 0 || _joined.Exists(n => n.Type == Namespaces.Cgroup);
@@ -133,16 +196,23 @@ public sealed partial class PlanCompiler
             _readOnlyMounts.Add(path);
     }
 
-    private static List<string> Options(Mount mount, MountOptions options)
+    private List<string> Options(Mount mount, MountOptions options, string type)
     {
+        if (_linux.MountLabel is { Length: > 0 } label && type is not ("proc" or "sysfs" or "cgroup2"))
+        {
+            if (!_facts.Selinux)
+                throw new RuntimeException("linux.mountLabel: SELinux is not enabled on this host");
+            options.FileSystem.AddRange(["context", label]);
+        }
         // What a mount of tmpfs, proc or sysfs calls its source is only a name, but one that `mount` and `df` show.
         if (!string.IsNullOrEmpty(mount.Source))
             options.FileSystem.InsertRange(0, ["source", mount.Source]);
         return options.FileSystem;
     }
 
-    private HostTree BindSource(Mount mount, MountOptions options, bool shared)
+    private HostTree BindSource(Mount mount, MountOptions options, bool shared, string path, int index)
     {
+        var map = IdMapOf(mount, options, index);
         // The copy is a peer of the host's mount until it is told otherwise. Only a root that is shared may keep it so.
         var wantsShared = options.Propagation == Propagation.Shared;
         var first = wantsShared && shared ? Propagation.Unchanged : Propagation.Slave;
@@ -155,7 +225,35 @@ public sealed partial class PlanCompiler
             Propagation = first,
             Then = options.Propagation == first ? Propagation.Unchanged : options.Propagation,
             ThenRecursive = options.PropagationRecursive,
+            Follow = !options.SourceNoFollow,
+            CopyLink = options.CopyLink,
+            IdMap = map,
+            IdMapRecursive = options.IdMapRecursive,
+            MustBeProc = path == "/proc",
         });
+    }
+
+    // The maps of the mount itself, those of the option (crun), or else those of the container's user namespace.
+    private HostHandle? IdMapOf(Mount mount, MountOptions options, int index)
+    {
+        var (uids, gids) = (mount.UidMappings ?? [], mount.GidMappings ?? []);
+        if (!options.IdMap && uids.Count == 0 && gids.Count == 0)
+            return null;
+        if (options.IdMaps is { } text)
+        {
+            if (uids.Count + gids.Count > 0)
+                throw new RuntimeException($"mounts[{index}]: maps are given twice, as members and as an option");
+            (uids, gids) = IdMapOption.Parse(text, _linux);
+        }
+        if (uids.Count + gids.Count == 0)
+        {
+            if (_joinedUser)
+                return _joined[0];
+            (uids, gids) = (_linux.UidMappings ?? [], _linux.GidMappings ?? []);
+        }
+        if (uids.Count == 0 || gids.Count == 0)
+            throw new RuntimeException($"mounts[{index}]: id-mapped mounts must have both uid and gid mappings specified");
+        return _plan.Preparations.Find(p => p is MappingNamespace m && m.Maps(uids, gids)) ?? _plan.Prepare(new MappingNamespace(uids, gids));
     }
 
     // What container managers emulate with files of their own (lxcfs), and what cannot hurt.
@@ -166,11 +264,13 @@ public sealed partial class PlanCompiler
         : Destination.None;
 
     // By name here, for a clear sentence; by the file system's type when the plan runs, for safety.
-    private static void CheckBindOnProc(Mount mount, string path)
+    private static void CheckOnProc(Mount mount, MountOptions options, string path)
     {
-        if (path == "/proc" || !path.StartsWith("/proc/", StringComparison.Ordinal) || AllowedOnProc(path) != Destination.None)
-            return;
-        throw new RuntimeException($"cannot mount {mount.Source} on {path}: {path} is inside /proc");
+        var what = mount.Source is { Length: > 0 } source ? source : mount.Type;
+        if (Path.TrimEndingDirectorySeparator(path) == "/proc" && mount.Type != "proc" && !IsBind(mount, options))
+            throw new RuntimeException($"cannot mount {what} on {path}: \"/proc\" cannot be mounted because it is not of type proc");
+        if (path.StartsWith("/proc/", StringComparison.Ordinal) && path.TrimEnd('/') != "/proc" && AllowedOnProc(path) == Destination.None)
+            throw new RuntimeException($"cannot mount {what} on {path}: \"{path}\" cannot be mounted because it is inside /proc");
     }
 
     private static readonly (string Path, uint Major, uint Minor)[] DefaultDevices =

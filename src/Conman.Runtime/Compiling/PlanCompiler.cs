@@ -53,7 +53,7 @@ public sealed partial class PlanCompiler
     private readonly Process _process;
     private readonly HostFacts _facts;
     private readonly CompileOptions _options;
-    private readonly Plan _plan = new();
+    private readonly Plan _plan;
     private readonly List<string> _warnings = [];
 
     private readonly List<HostNamespace> _joined = [];
@@ -63,9 +63,9 @@ public sealed partial class PlanCompiler
     private bool _newUser, _joinedUser;
     private int _inPlace; // the operation before which the process is where its mounts will be, and still the caller
 
-    private PlanCompiler(Spec spec, HostFacts facts, CompileOptions options)
+    private PlanCompiler(Spec spec, HostFacts facts, CompileOptions options, Plan plan)
     {
-        (_spec, _facts, _options) = (spec, facts, options);
+        (_spec, _facts, _options, _plan) = (spec, facts, options, plan);
         (_linux, _process) = (spec.Linux!, spec.Process!);
     }
 
@@ -76,7 +76,7 @@ public sealed partial class PlanCompiler
         SpecValidator.Validate(spec);
         if (facts.Rights.OrdinaryUser)
             RootlessRules.Validate(spec);
-        return new PlanCompiler(spec, facts, options).Compile();
+        return new PlanCompiler(spec, facts, options, new Plan()).Compile();
     }
 
     private CompiledSpec Compile()
@@ -244,7 +244,7 @@ public sealed partial class PlanCompiler
             var (propagation, recursive) = RootPropagation(text);
             _plan.Add(new SetRootPropagation(propagation, recursive));
         }
-        if (_spec.Root!.Readonly)
+        if (_spec.Root!.Readonly && root.Overlay is null)
             _plan.Add(new MakeRootReadOnly());
         foreach (var path in _readOnlyMounts)
             _plan.Add(new MakeMountReadOnly(path));

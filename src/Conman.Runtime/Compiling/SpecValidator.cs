@@ -40,13 +40,24 @@ internal static class SpecValidator
             throw new RuntimeException("linux.timeOffsets: time namespace offsets need a time namespace");
         foreach (var name in linux.Sysctl?.Keys ?? Enumerable.Empty<string>())
             ValidateSysctl(name, present);
-        for (var i = 0; i < (spec.Mounts?.Count ?? 0); i++)
-        {
-            if (string.IsNullOrEmpty(spec.Mounts![i].Destination))
-                throw new RuntimeException($"mounts[{i}].destination: must be given");
-        }
+        ValidateMounts(spec.Mounts ?? []);
         RefuseNuls(spec, linux);
         RefuseUnsupported(linux);
+    }
+
+    public static void ValidateMounts(IReadOnlyList<Mount> mounts)
+    {
+        for (var i = 0; i < mounts.Count; i++)
+        {
+            var mount = mounts[i];
+            if (string.IsNullOrEmpty(mount.Destination))
+                throw new RuntimeException($"mounts[{i}].destination: must be given");
+            RefuseNul(mount.Destination, $"mounts[{i}].destination");
+            RefuseNul(mount.Source ?? "", $"mounts[{i}].source");
+            RefuseNul(mount.Type ?? "", $"mounts[{i}].type");
+            foreach (var option in mount.Options ?? [])
+                RefuseNul(option, $"mounts[{i}].options");
+        }
     }
 
     // What would have no effect is refused by name: silence would be a promise.
@@ -55,7 +66,6 @@ internal static class SpecValidator
         var member = linux switch
         {
             { NetDevices.Count: > 0 } => "netDevices",
-            { MountLabel.Length: > 0 } => "mountLabel",
             { IntelRdt: not null } => "intelRdt",
             { MemoryPolicy: not null } => "memoryPolicy",
             _ => null,
@@ -110,15 +120,6 @@ internal static class SpecValidator
         RefuseNul(spec.Hostname ?? "", "hostname");
         RefuseNul(spec.Domainname ?? "", "domainname");
         RefuseNul(linux.CgroupsPath ?? "", "linux.cgroupsPath");
-        for (var i = 0; i < (spec.Mounts?.Count ?? 0); i++)
-        {
-            var mount = spec.Mounts![i];
-            RefuseNul(mount.Destination!, $"mounts[{i}].destination");
-            RefuseNul(mount.Source ?? "", $"mounts[{i}].source");
-            RefuseNul(mount.Type ?? "", $"mounts[{i}].type");
-            foreach (var option in mount.Options ?? [])
-                RefuseNul(option, $"mounts[{i}].options");
-        }
         foreach (var ns in linux.Namespaces ?? [])
             RefuseNul(ns.Path ?? "", "linux.namespaces");
         foreach (var device in linux.Devices ?? [])

@@ -56,6 +56,7 @@ public sealed record Bundle(string Path, byte[] Json, Spec Spec)
         Capabilities = Processes.KnownCapabilities,
         Rights = HostRights.Current,
         Home = NeedsHome(Spec.Process) ? Home() : null,
+        Selinux = Spec.Linux?.MountLabel is { Length: > 0 } && Mounts.SelinuxEnabled,
         MountOfRoot = Spec.Linux?.RootfsPropagation is "shared" or "rshared" ? Files.MountPointOf(Full(Spec.Root?.Path ?? "")) : "/",
         Hierarchies = CgroupHierarchy.UnifiedOnly ? null : CgroupHierarchy.List(),
     };

@@ -277,6 +277,7 @@ public sealed class Container : IDisposable
         {
             Hierarchies = CgroupHierarchy.UnifiedOnly ? null : CgroupHierarchy.List(),
             Rights = Compiling.HostRights.Current,
+            Selinux = true,
         }, new Compiling.CompileOptions
         {
             Id = Id,

@@ -242,10 +242,13 @@ public sealed class Creation : IDisposable
             {
                 case Plans.SyncPoint.IdMaps:
                     WriteOomScore(); // while it is still the caller's to write
-                    IdMaps.Write(_init.Process.Pid, Spec.Linux!);
+                    IdMaps.Write(_init.Process.Pid, Spec.Linux!.UidMappings!, Spec.Linux.GidMappings!);
                     break;
                 case Plans.SyncPoint.TimeOffsets:
                     IdMaps.WriteTimeOffsets(_init.Process.Pid, Spec.Linux!.TimeOffsets!);
+                    break;
+                case Plans.SyncPoint.Held:
+                    TreeCopy.Fill(_init, _compiled.Plan.Root!.Descriptor);
                     break;
                 case Plans.SyncPoint.Hooks:
                     Record(cgroup);

@@ -20,8 +20,12 @@ internal sealed class HostPreparer : IDisposable
     {
         _open.Add(descriptor);
         handle.Descriptor = descriptor.Number;
-        Numbers.Add(descriptor.Number);
+        if (!handle.StaysOutside)
+            Numbers.Add(descriptor.Number);
     }
+
+    /// <summary>The open descriptor of a handle.</summary>
+    public FileDescriptor Opened(HostHandle handle) => _open.Find(d => d.Number == handle.Descriptor)!;
 
     /// <summary>Opens everything that is not open yet.</summary>
     public void Open(Plan plan)
@@ -33,7 +37,9 @@ internal sealed class HostPreparer : IDisposable
             Give(handle, handle switch
             {
                 { Inside: true } => KeepNumber(handle),
+                HostTree { Overlay: { } overlay } tree => MakeOverlay(tree, overlay),
                 HostTree tree => OpenTree(tree),
+                MappingNamespace mapping => MakeMapping(mapping),
                 EmptyDirectory => Mounts.CreateEmptyDirectory(),
                 NullDevice => OpenNull(),
                 HostProc proc => OpenProc(proc),
@@ -54,6 +60,13 @@ internal sealed class HostPreparer : IDisposable
     {
         if (handle is not HostTree tree)
             return Null();
+        if (tree.IdMap is not null || tree.Overlay is not null)
+            throw new RuntimeException($"cannot make {tree.Describe()}: an ordinary user may not");
+        if (tree.CopyLink && Files.TryReadLink(tree.Path) is { } link)
+        {
+            tree.Link = link;
+            return Files.Open(tree.Path, OpenFlags.Path | Files.NoFollow);
+        }
         var fd = Files.TryOpen(tree.Path, OpenFlags.Path | (tree.Follow ? 0 : Files.NoFollow), out var errno)
             ?? throw new RuntimeException($"cannot open {tree.Path}: {LinuxException.Describe(errno)}");
         tree.IsDirectory = Files.Status(fd, tree.Path).Type == FileType.Directory;
@@ -62,18 +75,94 @@ internal sealed class HostPreparer : IDisposable
 
     private static FileDescriptor OpenTree(HostTree tree)
     {
+        if (tree.CopyLink && Files.TryReadLink(tree.Path) is { } link)
+        {
+            tree.Link = link;
+            return Files.Open(tree.Path, OpenFlags.Path | Files.NoFollow);
+        }
         var fd = Mounts.TryCloneTree(tree.Path, tree.Recursive, out var errno, follow: tree.Follow)
             ?? throw new RuntimeException($"cannot open {tree.Path}: {LinuxException.Describe(errno)}");
         tree.IsDirectory = Files.Status(fd, tree.Path).Type == FileType.Directory;
+        if (tree.MustBeProc && Files.FileSystemType(fd, tree.Path) != ProcMagic)
+        {
+            fd.Dispose();
+            throw new RuntimeException($"cannot mount {tree.Path}: \"/proc\" cannot be mounted because it is not of type proc");
+        }
+
+        return Prepared(tree, fd);
+    }
+
+    private static FileDescriptor Prepared(HostTree tree, FileDescriptor fd)
+    {
+        var errno = 0;
         foreach (var (recursive, set, clear, propagation) in tree.AttributeCalls())
         {
-            errno = Mounts.TrySetAttributes(fd, recursive, set, clear, propagation);
             if (errno == 0)
-                continue;
-            fd.Dispose();
-            throw new RuntimeException($"cannot prepare {tree.Describe()}: {LinuxException.Describe(errno)}");
+                errno = Mounts.TrySetAttributes(fd, recursive, set, clear, propagation);
         }
-        return fd;
+        if (errno == 0 && tree.IdMap is not null)
+        {
+            errno = Mounts.TrySetAttributes(fd, tree.IdMapRecursive, MountAttributes.IdMap, MountAttributes.None, userNamespace: tree.IdMap.Descriptor);
+            if (errno == Errno.EINVAL)
+            {
+                fd.Dispose();
+                throw new RuntimeException($"cannot id-map {tree.Path}: {LinuxException.Describe(errno)} (its file system does not support id-mapped mounts on this kernel)");
+            }
+        }
+        if (errno == 0)
+            return fd;
+        fd.Dispose();
+        throw new RuntimeException($"cannot prepare {tree.Describe()}: {LinuxException.Describe(errno)}");
+    }
+
+    // The layers are named by descriptors of this process, so no path of the host shows in the container's mounts. The upper layer's folder
+    // stands for the root of both: it begins as a copy of the lower one's.
+    private static FileDescriptor MakeOverlay(HostTree tree, RootOverlay overlay)
+    {
+        using var lower = Files.TryOpen(tree.Path, OpenFlags.ReadOnly | Files.Directory, out var errno)
+            ?? throw new RuntimeException(errno == Errno.ENOTDIR ? $"root.path: {tree.Path} is not a directory" : $"cannot open {tree.Path}: {LinuxException.Describe(errno)}");
+        using var home = overlay.Folder is { } path
+            ? Files.TryOpen(path, OpenFlags.ReadOnly | Files.Directory, out errno) ?? throw new RuntimeException($"{RootOverlay.Annotation}: cannot open {path}: {LinuxException.Describe(errno)}")
+            : Mounts.TryCreate("tmpfs", [("mode", "0700"), .. overlay.Size is { } size ? [("size", size)] : ((string, string)[])[]], out errno)
+                ?? throw new RuntimeException($"{RootOverlay.Annotation}: cannot make a tmpfs of size {overlay.Size ?? "50%"}: {LinuxException.Describe(errno)}");
+        using var upper = Folder(home, "upper", lower);
+        using var work = Folder(home, "work", null);
+        var fd = Mounts.TryCreate("overlay",
+            [("source", "overlay"), ("lowerdir", "/proc/self/fd/" + lower.Number), ("upperdir", "/proc/self/fd/" + upper.Number), ("workdir", "/proc/self/fd/" + work.Number)],
+            out errno);
+        if (fd is not null)
+            return Prepared(tree, fd);
+        var why = errno == Errno.EINVAL && overlay.Folder is null ? " (an overlay on a tmpfs of its own needs Linux 6.15)" : "";
+        throw new RuntimeException($"cannot make {tree.Describe()}: {LinuxException.Describe(errno)}{why}");
+
+        static FileDescriptor Folder(FileDescriptor home, string name, FileDescriptor? like)
+        {
+            var errno = Files.TryMakeDirectory(name, 0x1ed /* 0755 */, home.Number);
+            if (errno is not (0 or Errno.EEXIST))
+                throw new RuntimeException($"{RootOverlay.Annotation}: cannot make {name}: {LinuxException.Describe(errno)}");
+            var folder = Files.Open(name, OpenFlags.ReadOnly | Files.Directory | Files.NoFollow, home.Number);
+            if (errno == 0 && like is not null)
+                TreeCopy.Attributes(like, folder, "root.path");
+            return folder;
+        }
+    }
+
+    // A user namespace needs a process until it has a descriptor: conman-init waits in it for a word that never comes.
+    private static FileDescriptor MakeMapping(MappingNamespace mapping)
+    {
+        var plan = new Plan { New = Namespaces.User };
+        plan.Add(new Gate());
+        using var process = InitProcess.Start(plan, [], null, null, (-1, -1, -1));
+        try
+        {
+            IdMaps.Write(process.Process.Pid, mapping.Uids, mapping.Gids);
+            return Files.Open("/proc/" + process.Process.Pid + "/ns/user", OpenFlags.ReadOnly);
+        }
+        finally
+        {
+            process.Process.TrySignal(Signals.SIGKILL);
+            process.Process.Wait();
+        }
     }
 
     private static FileDescriptor OpenNull() => Verified(

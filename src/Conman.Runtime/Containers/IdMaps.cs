@@ -11,14 +11,14 @@ namespace Conman.Runtime.Containers;
 /// <summary>uid_map, gid_map (user_namespaces(7)) and timens_offsets (time_namespaces(7)) of a process.</summary>
 internal static class IdMaps
 {
-    public static void Write(int pid, Oci.RuntimeSpec.Linux linux)
+    public static void Write(int pid, List<IdMapping> uids, List<IdMapping> gids)
     {
         // A user may map himself alone, and his group once its members can no longer leave it; more than that is for the tools of shadow to
         // allow, by /etc/subuid and /etc/subgid.
-        if (HostRights.Current.OrdinaryUser && linux.GidMappings is [{ Size: 1 } group] && group.HostID == Processes.EffectiveGroup)
+        if (HostRights.Current.OrdinaryUser && gids is [{ Size: 1 } group] && group.HostID == Processes.EffectiveGroup)
             Write(pid, "setgroups", "deny");
-        WriteMap(pid, "uid_map", linux.UidMappings!, "newuidmap");
-        WriteMap(pid, "gid_map", linux.GidMappings!, "newgidmap");
+        WriteMap(pid, "uid_map", uids, "newuidmap");
+        WriteMap(pid, "gid_map", gids, "newgidmap");
     }
 
     public static void WriteTimeOffsets(int pid, Dictionary<string, TimeOffset> offsets)

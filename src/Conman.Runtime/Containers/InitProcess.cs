@@ -20,6 +20,12 @@ internal sealed class InitProcess : IDisposable
     /// <summary>The process; another one after a plan has gone on as its sibling.</summary>
     public ProcessHandle Process { get; private set; }
 
+    /// <summary>Where it waits; known after <see cref="Advance"/>.</summary>
+    public Sync? At { get; private set; }
+
+    /// <summary>The descriptor, in that process, of the file system that it holds there; -1: none.</summary>
+    public int Held { get; private set; } = -1;
+
     /// <summary>Encodes a plan and starts a process on it.</summary>
     /// <param name="keep">Descriptors for the new process, under their own numbers.</param>
     public static InitProcess Start(Plan plan, IEnumerable<int> keep, FileDescriptor? cgroup, FileDescriptor? pidNamespace, (int, int, int) streams)
@@ -65,7 +71,8 @@ internal sealed class InitProcess : IDisposable
             switch (kind)
             {
                 case ReportSync:
-                    return ((Sync)_plan.Origin(index)).Point;
+                    (At, Held) = ((Sync)_plan.Origin(index), value);
+                    return At.Point;
                 case ReportPid:
                     // The first process has done its part; its sibling is our child as well.
                     var pidfd = Processes.TryOpen(value) ?? throw new RuntimeException("the container's first process was killed");

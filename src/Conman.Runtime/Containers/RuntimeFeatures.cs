@@ -16,11 +16,11 @@ public static class RuntimeFeatures
         Hooks = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"],
         MountOptions =
         [
-            "atime", "bind", "defaults", "dev", "diratime", "exec", "loud", "noatime", "nodev", "nodiratime", "noexec", "nomand", "norelatime",
-            "nostrictatime", "nosuid", "nosymfollow", "private", "ratime", "rbind", "rdev", "rdiratime", "relatime", "remount", "rexec", "rnoatime",
-            "rnodev", "rnodiratime", "rnoexec", "rnorelatime", "rnostrictatime", "rnosuid", "rnosymfollow", "ro", "rprivate", "rrelatime", "rro",
-            "rrw", "rshared", "rslave", "rstrictatime", "rsuid", "rsymfollow", "runbindable", "rw", "shared", "silent", "slave", "strictatime",
-            "suid", "symfollow", "unbindable",
+            "atime", "bind", "copy-symlink", "defaults", "dest-nofollow", "dev", "diratime", "exec", "idmap", "loud", "noatime", "nodev",
+            "nodiratime", "noexec", "nomand", "norelatime", "nostrictatime", "nosuid", "nosymfollow", "private", "ratime", "rbind", "rdev",
+            "rdiratime", "relatime", "remount", "rexec", "ridmap", "rnoatime", "rnodev", "rnodiratime", "rnoexec", "rnorelatime", "rnostrictatime",
+            "rnosuid", "rnosymfollow", "ro", "rprivate", "rrelatime", "rro", "rrw", "rshared", "rslave", "rstrictatime", "rsuid", "rsymfollow",
+            "runbindable", "rw", "shared", "silent", "slave", "src-nofollow", "strictatime", "suid", "symfollow", "tmpcopyup", "unbindable",
         ],
         Linux = new FeaturesLinux
         {
@@ -39,7 +39,7 @@ public static class RuntimeFeatures
             Apparmor = new FeaturesEnabled { Enabled = false },
             Selinux = new FeaturesEnabled { Enabled = false },
             IntelRdt = new FeaturesIntelRdt { Enabled = false },
-            MountExtensions = new FeaturesMountExtensions { Idmap = new FeaturesEnabled { Enabled = false } },
+            MountExtensions = new FeaturesMountExtensions { Idmap = new FeaturesEnabled { Enabled = true } },
             NetDevices = new FeaturesEnabled { Enabled = false },
             MemoryPolicy = new FeaturesMemoryPolicy(),
         },

@@ -16,6 +16,9 @@ public enum SyncPoint
     /// <summary>In its new time namespace, which needs offsets.</summary>
     TimeOffsets,
 
+    /// <summary>It holds a new file system, which the runtime fills, or looks at, before it is mounted.</summary>
+    Held,
+
     /// <summary>Everything is mounted, the host is still visible: hooks run.</summary>
     Hooks,
 
@@ -29,11 +32,16 @@ public enum SyncPoint
 /// <summary>Reports a point and waits until the runtime has done its part.</summary>
 public sealed record Sync(SyncPoint Point) : Operation
 {
+    /// <summary>The file system of <see cref="SyncPoint.Held"/>.</summary>
+    public MountFileSystem? Mount { get; init; }
+
     public override string Describe() => Point switch
     {
         SyncPoint.IdMaps => "wait until the runtime has written the id maps of the user namespace",
         SyncPoint.Reborn => "wait until the runtime knows this process",
         SyncPoint.TimeOffsets => "wait until the runtime has written the clock offsets of the time namespace",
+        SyncPoint.Held when Mount is { CopyUp: true } => $"wait until the runtime has copied what is in {Mount.Path}",
+        SyncPoint.Held => "wait until the runtime has recorded it",
         SyncPoint.Hooks => "wait until the runtime has run the prestart, createRuntime and createContainer hooks",
         SyncPoint.StartHooks => "wait until the runtime has run the startContainer hooks",
         _ => "tell the runtime that the container is created, and wait until it has been recorded",

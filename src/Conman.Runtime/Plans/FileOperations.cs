@@ -35,6 +35,15 @@ public sealed record MountFileSystem(string Type, string Path, MountAttributes A
 
     /// <summary>Its root gets the mode of the folder that it covers.</summary>
     public bool CopyMode { get; init; }
+
+    /// <summary>It is only made, not put in its place: <see cref="AttachHeld"/> does that.</summary>
+    public bool Held { get; init; }
+
+    /// <summary>It begins with a copy of what it covers; the runtime fills it while it is held.</summary>
+    public bool CopyUp { get; init; }
+
+    /// <summary>What is set once it is filled.</summary>
+    public MountAttributes Later { get; init; }
     internal Destination Destination { get; init; } = Destination.Directory;
 
     public override string Describe()
@@ -46,7 +55,7 @@ public sealed record MountFileSystem(string Type, string Path, MountAttributes A
             if (Options[i] != "source" || !Type.StartsWith(Options[i + 1], StringComparison.Ordinal))
                 options += (options.Length == 0 ? "" : ", ") + Options[i] + (Options[i + 1].Length == 0 ? "" : "=" + Options[i + 1]);
         }
-        return $"mount {Type} on {Path}" + Words.InParentheses(
+        return (Held ? $"make a {Type} for {Path}" : $"mount {Type} on {Path}") + Words.InParentheses(
             Words.Attributes(Attributes), options, CopyMode ? "with the mode of what it covers" : "", Words.Propagation(Propagation, false));
     }
 
@@ -56,7 +65,29 @@ public sealed record MountFileSystem(string Type, string Path, MountAttributes A
             : errno == Errno.ENODEV ? $"cannot mount {Type} on {Path}: no such file system: {LinuxException.Describe(errno)}" : base.Failure(errno, kernelWords);
 
     internal override void Encode(PlanEncoder encoder) =>
-        encoder.AddTexts(PlanCode.Mount, 0, 0, [(ulong)Attributes, (ulong)Propagation, (ulong)Destination, CopyMode ? 1ul : 0], [Path, Type], Options);
+        encoder.AddTexts(PlanCode.Mount, Held ? 1 : 0, 0, [(ulong)Attributes, (ulong)Propagation, (ulong)Destination, CopyMode ? 1ul : 0], [Path, Type], Options);
+}
+
+/// <summary>Puts the file system that is held in its place.</summary>
+public sealed record AttachHeld(MountFileSystem Mount) : Operation
+{
+    public override string Describe() => $"mount it on {Mount.Path}" + Words.InParentheses(Words.Attributes(Mount.Later));
+
+    public override string Failure(int errno, string kernelWords) => $"cannot mount {Mount.Type} on {Mount.Path}: {LinuxException.Describe(errno)}";
+
+    internal override void Encode(PlanEncoder encoder) => encoder.Add(PlanCode.Attach, -1, x2: (ulong)Mount.Destination, texts: Mount.Path);
+}
+
+/// <summary>Takes away a mount, if it is still the one that is meant; who uses it may go on (umount2(2), MNT_DETACH).</summary>
+/// <param name="Mount">Its id, and which kind of id: STATX_MNT_ID or STATX_MNT_ID_UNIQUE of statx(2).</param>
+public sealed record Unmount(HostProc Proc, string Path, MountId Mount) : Operation
+{
+    public override string Describe() => $"remove the mount on {Path}";
+
+    public override string Failure(int errno, string kernelWords) =>
+        $"cannot {Describe()}: " + (errno is Errno.EINVAL or Errno.ENOENT or Errno.ENOTDIR ? "it is not there any more, or another lies over it" : LinuxException.Describe(errno));
+
+    internal override void Encode(PlanEncoder encoder) => encoder.Add(PlanCode.Unmount, Proc.Descriptor, x0: Mount.Id, x1: Mount.Kind, texts: Path);
 }
 
 /// <summary>Puts a prepared tree in its place.</summary>
@@ -66,14 +97,21 @@ public sealed record BindTree(HostTree Tree, string Path) : Operation
 
     public override string Describe() => $"mount {Tree.Path} on {Path}" + Words.InParentheses(
         Tree.Recursive ? "rbind" : "bind", Words.Attributes(Tree.Set), Words.Attributes(Tree.SetRecursive, true),
+        Tree.IdMap is null ? "" : Tree.IdMapRecursive ? "ridmap" : "idmap",
         Words.Propagation(Tree.Propagation, Tree.Recursive), Words.Then(Tree.Then, Tree.ThenRecursive));
 
-    public override string Failure(int errno, string kernelWords) => errno == Errno.EPERM && (Destination & Destination.OnProc) == 0
-        ? $"cannot {Describe()}: {Path} lies on a procfs"
+    public override string Failure(int errno, string kernelWords) =>
+        errno == Errno.EPERM && (Destination & Destination.OnProc) == 0 ? $"cannot {Describe()}: {Path} lies on a procfs"
+        : errno == Errno.EEXIST && Tree.Link is { } link ? $"cannot link {Path} to {link}: it is something else already"
         : base.Failure(errno, kernelWords);
 
-    internal override void Encode(PlanEncoder encoder) => encoder.Add(
-        PlanCode.Attach, Tree.Descriptor, x2: (ulong)(Destination | (Tree.IsDirectory ? Destination.Directory : Destination.File)), texts: Path);
+    internal override void Encode(PlanEncoder encoder)
+    {
+        if (Tree.Link is { } link)
+            encoder.Add(PlanCode.Symlink, 1, texts: [Path, link]);
+        else
+            encoder.Add(PlanCode.Attach, Tree.Descriptor, x2: (ulong)(Destination | (Tree.IsDirectory ? Destination.Directory : Destination.File)), texts: Path);
+    }
 }
 
 /// <summary>Makes a directory and what is missing above it.</summary>

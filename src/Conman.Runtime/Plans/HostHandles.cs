@@ -1,6 +1,7 @@
 // What a plan needs from the host: each is opened outside, by the runtime, and used inside by descriptor.
 
 using Conman.Linux;
+using Conman.Oci.RuntimeSpec;
 
 namespace Conman.Runtime.Plans;
 
@@ -30,8 +31,26 @@ public sealed class HostTree(string path, bool recursive) : HostHandle
     public Propagation Then { get; init; }
     public bool ThenRecursive { get; init; }
 
+    /// <summary>The user namespace whose maps its files are seen through (MOUNT_ATTR_IDMAP); null: they are seen as they are.</summary>
+    public HostHandle? IdMap { get; init; }
+
+    /// <summary>The mounts below the top one are mapped as well.</summary>
+    public bool IdMapRecursive { get; init; }
+
+    /// <summary>Only a procfs will do.</summary>
+    public bool MustBeProc { get; init; }
+
+    /// <summary>The tree is not the path's own but an overlay over it; null: it is a copy of the path's mount.</summary>
+    public RootOverlay? Overlay { get; init; }
+
+    /// <summary>A symbolic link is not mounted but made again, see <see cref="Link"/>.</summary>
+    public bool CopyLink { get; init; }
+
     /// <summary>Known once it is open.</summary>
     public bool IsDirectory { get; set; } = true;
+
+    /// <summary>What a link that is to be made again names; known once it is open.</summary>
+    public string? Link { get; set; }
 
     /// <summary>The calls of mount_setattr(2) that the copy needs, in order: attributes of the whole tree and its first propagation travel together.</summary>
     internal List<(bool Recursive, MountAttributes Set, MountAttributes Clear, Propagation Propagation)> AttributeCalls()
@@ -47,8 +66,44 @@ public sealed class HostTree(string path, bool recursive) : HostHandle
     }
 
     public override string Describe() =>
-        $"a copy of the {(Recursive ? "mounts" : "mount")} at {Path}" + Words.InParentheses(
-            Words.Attributes(Set | SetRecursive, SetRecursive != 0), Words.Propagation(Propagation, Recursive), Words.Then(Then, ThenRecursive));
+        Overlay is not null ? $"an overlay over {Path}, written to {Overlay.Describe()}" : (CopyLink ? "the link, or " : "") + $"a copy of the {(Recursive ? "mounts" : "mount")} at {Path}" + Words.InParentheses(
+            Words.Attributes(Set | SetRecursive, SetRecursive != 0), Words.Propagation(Propagation, Recursive), Words.Then(Then, ThenRecursive),
+            IdMap is null ? "" : (IdMapRecursive ? "all " : "") + "id-mapped by " + IdMap.Describe());
+}
+
+/// <summary>What lies over a root file system and takes all that is written to it (overlayfs, by the annotation <c>org.conman.rootfs.overlay</c>).</summary>
+/// <param name="Folder">A folder of the host for its upper layer, which stays; null: a tmpfs, which goes with the container.</param>
+/// <param name="Size">Of the tmpfs, as tmpfs(5) reads it; null: half of the memory.</param>
+public sealed record RootOverlay(string? Folder, string? Size)
+{
+    /// <summary>The annotation that asks for one.</summary>
+    public const string Annotation = "org.conman.rootfs.overlay";
+
+    /// <summary>Where it is written to, in words.</summary>
+    public string Describe() => Folder is not null ? Folder + "/upper" : "a tmpfs of its own" + (Size is null ? "" : $" (size={Size})");
+}
+
+/// <summary>A user namespace without a process: it only lends its id maps to mounts (mount_setattr(2), MOUNT_ATTR_IDMAP).</summary>
+public sealed class MappingNamespace(List<IdMapping> uids, List<IdMapping> gids) : HostHandle
+{
+    public List<IdMapping> Uids { get; } = uids;
+    public List<IdMapping> Gids { get; } = gids;
+
+    public override bool StaysOutside => true;
+
+    public bool Maps(List<IdMapping> uids, List<IdMapping> gids) => Same(Uids, uids) && Same(Gids, gids);
+
+    public override string Describe() => $"a user namespace that maps users {Words.Maps(Uids)} and groups {Words.Maps(Gids)}";
+
+    private static bool Same(List<IdMapping> one, List<IdMapping> other)
+    {
+        for (var i = 0; i < one.Count && i < other.Count; i++)
+        {
+            if ((one[i].ContainerID, one[i].HostID, one[i].Size) != (other[i].ContainerID, other[i].HostID, other[i].Size))
+                return false;
+        }
+        return one.Count == other.Count;
+    }
 }
 
 /// <summary>An empty, read-only tmpfs, mounted on every folder that is masked.</summary>

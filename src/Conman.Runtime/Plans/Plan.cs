@@ -42,6 +42,9 @@ public abstract class HostHandle
     /// <summary>The runtime has no right to open it and only keeps the number free; the new process opens it (<see cref="OpenInside"/>).</summary>
     public bool Inside { get; set; }
 
+    /// <summary>Only the runtime itself needs it.</summary>
+    public virtual bool StaysOutside => false;
+
     /// <summary>What it is, in words: the object of "open …".</summary>
     public abstract string Describe();
 }

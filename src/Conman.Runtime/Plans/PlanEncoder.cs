@@ -13,7 +13,7 @@ internal enum PlanCode : uint
     Sync = 1, Gate, Await, Fork,
     Call, Join,
     Mount, Attach, Directory, Node, Symlink, Mask, ReadOnly, Write,
-    Loopback, Console, Terminal, Bound, Seccomp, Chdir, Find, Exec,
+    Loopback, Console, Terminal, Bound, Seccomp, Chdir, Find, Exec, Unmount,
 }
 
 /// <summary>enum plan_dest of native/plan.h: how a mount point is found.</summary>
@@ -25,6 +25,7 @@ internal enum Destination : ulong
     File = 2,
     NoFollow = 4,
     OnProc = 8,
+    Link = 16,
 }
 
 /// <summary>struct plan_header of native/plan.h.</summary>

@@ -82,6 +82,17 @@ internal static class Words
         };
     }
 
+    /// <summary>Id maps as "0-999 to 100000-100999, …".</summary>
+    public static string Maps(List<Oci.RuntimeSpec.IdMapping> maps)
+    {
+        var text = "";
+        foreach (var map in maps)
+            text += (text.Length == 0 ? "" : ", ") + Range(map.ContainerID, map.Size) + " to " + Range(map.HostID, map.Size);
+        return text;
+
+        static string Range(uint first, uint size) => size == 1 ? first.ToString() : first.ToString() + "-" + (first + (ulong)size - 1).ToString();
+    }
+
     /// <summary>A word as a shell would need it.</summary>
     public static string Quote(string text) =>
         text.Length > 0 && text.AsSpan().IndexOfAny(" \t\n\"'\\$") < 0 ? text : "\"" + text.Replace("\\", "\\\\").Replace("\"", "\\\"").Replace("\n", "\\n") + "\"";

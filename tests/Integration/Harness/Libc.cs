@@ -34,6 +34,12 @@ internal static partial class Libc
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int removexattr(string path, string name);
 
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int mkfifo(string path, uint mode);
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int renameat2(int from, string oldPath, int to, string newPath, uint flags);
+
     public static int pidfd_open(int pid) => (int)syscall(434, pid, 0);
 
     [StructLayout(LayoutKind.Sequential)]

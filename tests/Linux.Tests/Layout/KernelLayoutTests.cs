@@ -72,7 +72,8 @@ public class KernelLayoutTests
         },
         ["Mounts"] = name => name switch
         {
-            "AtEmptyPath" => "AT_EMPTY_PATH", "AtRecursive" => "AT_RECURSIVE", "AtNoFollow" => "AT_SYMLINK_NOFOLLOW", _ => null,
+            "AtEmptyPath" => "AT_EMPTY_PATH", "AtRecursive" => "AT_RECURSIVE", "AtNoFollow" => "AT_SYMLINK_NOFOLLOW",
+            "SelinuxMagic" => "SELINUX_MAGIC", _ => null,
         },
         ["CgroupHierarchy"] = name => name switch { "Cgroup2Magic" => "CGROUP2_SUPER_MAGIC", "CgroupMagic" => "CGROUP_SUPER_MAGIC", _ => null },
         ["Bpf"] = name => name switch
@@ -100,7 +101,7 @@ public class KernelLayoutTests
     };
 
     // struct spawn_request is of native/spawn.h: PlanFormatTests. The others never reach the kernel.
-    private static readonly HashSet<string> OurOwnStructs = ["SpawnRequest", "FileStatus", "Exit", "CgroupFolder", "Utf8Text", "Utf8Vector"];
+    private static readonly HashSet<string> OurOwnStructs = ["SpawnRequest", "FileStatus", "MountId", "Exit", "CgroupFolder", "Utf8Text", "Utf8Vector"];
 
     private static IEnumerable<Type> Types => typeof(Files).Assembly.GetTypes().Where(t =>
         t.Namespace == "Conman.Linux" && !t.FullName!.Contains('<') && t.GetCustomAttribute<System.Runtime.CompilerServices.CompilerGeneratedAttribute>() is null);

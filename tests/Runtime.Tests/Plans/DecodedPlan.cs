@@ -131,10 +131,16 @@ internal static class DecodedPlan
                 Assert.Equal(("", place.Path, unchecked((ulong)CurrentDirectory), 4ul), (op.Pointed(1), op.Pointed(3), op.X[2], op.X[4]));
                 break;
             case MountFileSystem mount:
-                Code(op, 7);
+                Code(op, 7, mount.Held ? 1 : 0);
                 Assert.Equal([(ulong)mount.Attributes, (ulong)mount.Propagation, (ulong)mount.Destination, mount.CopyMode ? 1ul : 0], op.X[..4]);
                 Assert.Equal([mount.Path, mount.Type, .. mount.Options], op.Texts(2 + mount.Options.Count));
                 break;
+            case AttachHeld held:
+                Code(op, 8, -1);
+                Assert.Equal((ulong)held.Mount.Destination, op.X[2]);
+                Assert.Equal([held.Mount.Path], op.Texts(1));
+                break;
+            case BindTree { Tree.Link: { } link } bind: Code(op, 11, 1); Assert.Equal([bind.Path, link], op.Texts(2)); break;
             case BindTree bind:
                 Code(op, 8, bind.Tree.Descriptor);
                 Assert.Equal((ulong)bind.Destination | (bind.Tree.IsDirectory ? 1ul : 2), op.X[2]);
@@ -248,6 +254,11 @@ internal static class DecodedPlan
             case Execute execute:
                 Code(op, 22, execute.Arguments.Count, execute.Environment.Count);
                 Assert.Equal([.. execute.Arguments, .. execute.Environment], op.Texts(op.A + op.B));
+                break;
+            case Unmount unmount:
+                Code(op, 23, unmount.Proc.Descriptor);
+                Assert.Equal((unmount.Mount.Id, (ulong)unmount.Mount.Kind), (op.X[0], op.X[1]));
+                Assert.Equal([unmount.Path], op.Texts(1));
                 break;
             default:
                 Assert.Fail($"{operation.GetType().Name} is not known to this test: say what its encoding must be");

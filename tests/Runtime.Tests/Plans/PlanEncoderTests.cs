@@ -60,7 +60,7 @@ public class PlanEncoderTests
         var all = new Dictionary<Type, Gen<Operation>>();
         void Kind<T>(Gen<T> gen) where T : Operation => all.Add(typeof(T), gen.Select(o => (Operation)o));
 
-        Kind(Gen.Int[0, 5].Select(i => new Sync((SyncPoint)i)));
+        Kind(Gen.Int[0, 6].Select(i => new Sync((SyncPoint)i) { Mount = new MountFileSystem("tmpfs", "/a", MountAttributes.None) }));
         Kind(Gen.Bool.Select(_ => new Gate()));
         Kind(Gen.Bool.Select(_ => new AwaitStart(Handle)));
         Kind(number.Select(n => new ContinueIn((Namespaces)n)));
@@ -80,8 +80,11 @@ public class PlanEncoderTests
         Kind(Gen.Select(text, propagation, flag).Select((path, p, recursive) => new LeaveHostMounts(path, p, recursive)));
         Kind(text.Select(path => new PlaceRoot(Tree, path)));
         Kind(Gen.Select(text, text, number, texts, propagation).Select((type, path, attributes, options, p) =>
-            new MountFileSystem(type, path, (MountAttributes)attributes) { Options = options, Propagation = p, CopyMode = options.Count == 0 }));
-        Kind(Gen.Select(text, Gen.Int[0, 15]).Select((path, d) => new BindTree(Tree, path) { Destination = (Destination)(d & ~3) }));
+            new MountFileSystem(type, path, (MountAttributes)attributes) { Options = options, Propagation = p, CopyMode = options.Count == 0, Held = options.Count == 1 }));
+        Kind(Gen.Select(text, Gen.Int[0, 31]).Select((path, d) => new AttachHeld(new MountFileSystem("tmpfs", path, MountAttributes.None) { Destination = (Destination)d })));
+        Kind(Gen.Select(text, Gen.Int[0, 31], flag, text).Select((path, d, isLink, link) =>
+            new BindTree(isLink ? new HostTree("/a", false) { Descriptor = 6, Link = link } : Tree, path) { Destination = (Destination)(d & ~3) }));
+        Kind(Gen.Select(text, number, id).Select((path, mount, kind) => new Unmount(Proc, path, new MountId(mount, kind))));
         Kind(Gen.Select(text, id).Select((path, mode) => new MakeDirectory(path, mode)));
         Kind(Gen.Select(text, Gen.Char["cbp"], Gen.UInt[0, 0xfff], Gen.UInt[0, 0xfffff], Gen.UInt[0, 0xfff], id, id).Select((path, type, major, minor, mode, uid, gid) =>
             new MakeNode(path, type, major, minor, mode, uid, gid)));

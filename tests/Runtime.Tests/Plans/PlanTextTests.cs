@@ -55,6 +55,18 @@ public class PlanTextTests
             new Mount { Destination = "/all", Source = "/srv", Options = ["rbind", "rro", "rshared"] },
             new Mount { Destination = "/cache", Type = "tmpfs", Source = "tmpfs", Options = ["noatime", "size=64m", "mode=1777", "slave"] },
         ])), Samples.Options()),
+        ["mount-options"] = (() => Samples.Spec(s => s.Mounts!.AddRange(
+        [
+            new Mount
+            {
+                Destination = "/home", Type = "bind", Source = "/srv/home", Options = ["rbind", "ridmap", "rnosuid"],
+                UidMappings = [new IdMapping { ContainerID = 0, HostID = 100000, Size = 65536 }], GidMappings = [new IdMapping { ContainerID = 5, HostID = 7, Size = 1 }],
+            },
+            new Mount { Destination = "/option", Source = "/srv", Options = ["bind", "idmap=uids=0-1000-10#10-11-10;gids=0-100-10"] },
+            new Mount { Destination = "/copy", Type = "tmpfs", Source = "tmpfs", Options = ["tmpcopyup", "ro", "size=64m"] },
+            new Mount { Destination = "/link", Source = "/srv/link", Options = ["bind", "copy-symlink"] },
+        ])), Samples.Options()),
+        ["root-overlay"] = (() => Samples.Spec(s => s.Annotations = new() { [RootOverlay.Annotation] = "tmpfs", [RootOverlay.Annotation + ".size"] = "64m" }), Samples.Options()),
         ["hooks"] = (() => Samples.Spec(s => s.Hooks = new Hooks
         {
             Prestart = [new Hook { Path = "/usr/bin/net-setup" }],
