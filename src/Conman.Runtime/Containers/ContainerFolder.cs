@@ -5,6 +5,7 @@
 //   <root>/<id>/start        a socket: who sends a byte starts the container; while init waits, it can be connected to
 //   <root>/<id>/state.json   the record; written once the process exists
 //   <root>/<id>/process      where there is no cgroup: a link that names the process, by pid and start time, should the record be lost
+//   <root>/<id>/mount-N      a mount that was added while the container ran, by its number
 
 using Conman.Linux;
 
@@ -13,7 +14,7 @@ namespace Conman.Runtime.Containers;
 /// <summary>The folder of one container, open and perhaps locked. All of it lives in /run: nothing here needs to outlast a boot.</summary>
 internal sealed class ContainerFolder : IDisposable
 {
-    private const string CgroupLink = "cgroup", SpecFile = "config.json", RecordFile = "state.json";
+    private const string CgroupLink = "cgroup", SpecFile = "config.json", RecordFile = "state.json", MountPrefix = "mount-";
     private const string ProcessLink = "process";
     private const long TmpfsMagic = 0x01021994;
     public const string StartSocket = "start";
@@ -118,6 +119,24 @@ internal sealed class ContainerFolder : IDisposable
     public void WriteRecord(ReadOnlySpan<byte> json) => Write(RecordFile, json);
 
     public byte[]? TryReadRecord() => TryReadFile(RecordFile);
+
+    public void WriteMount(ulong id, ReadOnlySpan<byte> json)
+    {
+        Files.TryUnlink(MountPrefix + id, Descriptor.Number); // of a mount that is gone: before Linux 6.8 numbers come again
+        Write(MountPrefix + id, json);
+    }
+
+    public void RemoveMount(ulong id) => Files.TryUnlink(MountPrefix + id, Descriptor.Number);
+
+    public IEnumerable<byte[]> ReadMounts()
+    {
+        Files.Rewind(Descriptor); // it may have been listed before
+        foreach (var name in Files.List(Descriptor, Id))
+        {
+            if (name.StartsWith(MountPrefix, StringComparison.Ordinal) && TryReadFile(name) is { } json)
+                yield return json;
+        }
+    }
 
     /// <summary>Removes the folder with what is in it. The record goes first: without it there is nothing to start or to signal.</summary>
     public void Remove()

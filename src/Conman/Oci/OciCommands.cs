@@ -7,7 +7,7 @@ namespace Conman.Oci;
 internal static class OciCommands
 {
     public static readonly string[] Names =
-        ["checkpoint", "create", "delete", "events", "exec", "features", "kill", "list", "pause", "plan", "ps", "restore", "resume", "run", "spec", "start", "state", "update"];
+        ["checkpoint", "create", "delete", "events", "exec", "features", "kill", "list", "mounts", "pause", "plan", "ps", "restore", "resume", "run", "spec", "start", "state", "update"];
 
     public static IEnumerable<Command> All(OciContext context) => Names.Select(name => Find(name, context)!);
 
@@ -25,6 +25,7 @@ internal static class OciCommands
         "update" => UpdateCommand.Declare(context),
         "checkpoint" => CheckpointCommand.DeclareCheckpoint(context),
         "restore" => CheckpointCommand.DeclareRestore(context),
+        "mounts" => MountsCommand.Declare(context),
         "ps" => new("ps", "ID [PS-OPTION...]", "List a container's processes, by the host's pids",
             [new("format", "table or json (default: table)", "FORMAT", 'f')], a => PsCommand.Run(context, a)) { Count = (1, int.MaxValue), StopAfter = 1 },
         "events" => new("events", "ID", "Print what a container uses, and word of kills for want of memory, a JSON document a line",
