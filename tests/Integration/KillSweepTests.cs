@@ -28,6 +28,8 @@ public class KillSweepTests(ITestOutputHelper output) : ContainerTest
         Kill,
         Pause,
         Update,
+        AddMounts,
+        RemoveMount,
         Delete,
     }
 
@@ -219,6 +221,11 @@ public class KillSweepTests(ITestOutputHelper output) : ContainerTest
         {
             case Scenario.CreateInUserNamespace:
                 Bundle.UserNamespace();
+                if (!Runtime.IsRunc) // a namespace that only lends its maps, and a file system that is filled before it is mounted
+                    Bundle.Bind(Bundle.Subfolder("source"), "/tmp", "bind", "idmap").Mount("/var", "tmpfs", "tmpfs", "tmpcopyup");
+                break;
+            case Scenario.AddMounts:
+                Bundle.File("mounts.json", """[{ "destination": "/tmp", "type": "bind", "source": "/usr", "options": ["ro"] }, { "destination": "/var", "type": "tmpfs" }]""");
                 break;
             case Scenario.CreateWithHooksAndTerminal:
                 Bundle.Set("process/terminal", true);
@@ -246,6 +253,10 @@ public class KillSweepTests(ITestOutputHelper output) : ContainerTest
             Scenario.Kill => ([runDetached], Runtime.CommandLine("kill", Bundle.Id, "KILL")),
             Scenario.Pause => ([runDetached], Runtime.CommandLine("pause", Bundle.Id)),
             Scenario.Update => ([runDetached], Runtime.CommandLine(["update", .. Limit, Bundle.Id])),
+            Scenario.AddMounts => ([runDetached], Runtime.CommandLine("mounts", "add", Bundle.Id, Bundle.Folder + "/mounts.json")),
+            Scenario.RemoveMount => (
+                [runDetached, Runtime.CommandLine("mounts", "add", "--type", "tmpfs", Bundle.Id, "tmpfs", "/tmp")],
+                Runtime.CommandLine("mounts", "remove", Bundle.Id, "/tmp")),
             Scenario.Delete => ([runDetached], Delete),
             _ => (Array.Empty<string[]>(), create),
         };
