@@ -144,6 +144,33 @@ public static unsafe class Processes
     public static FileDescriptor Descriptor(FileDescriptor pidfd, int number) =>
         FileDescriptor.Check(Native.syscall(SyscallNumber.pidfd_getfd, pidfd.Number, number, 0, 0, 0, 0), "take a descriptor of a process");
 
+    /// <summary>
+    /// What this thread makes until the result is disposed belongs to these ids (setfsuid(2)), and no capability is lost meanwhile
+    /// (SECBIT_NO_SETUID_FIXUP): a file system of a user namespace takes nothing whose owner it does not know.
+    /// </summary>
+    public static FileOwner MakeFilesAs(uint uid, uint gid) => new(uid, gid);
+
+    /// <summary>See <see cref="MakeFilesAs"/>.</summary>
+    public readonly ref struct FileOwner
+    {
+        private readonly nint _bits, _uid, _gid;
+
+        internal FileOwner(uint uid, uint gid)
+        {
+            _bits = Native.syscall(SyscallNumbers.prctl, 27 /* PR_GET_SECUREBITS */, 0, 0, 0, 0, 0);
+            Native.syscall(SyscallNumbers.prctl, 28 /* PR_SET_SECUREBITS */, _bits | 4 /* SECBIT_NO_SETUID_FIXUP */, 0, 0, 0, 0);
+            _gid = Native.syscall(SyscallNumbers.setfsgid, (nint)gid, 0, 0, 0, 0, 0);
+            _uid = Native.syscall(SyscallNumbers.setfsuid, (nint)uid, 0, 0, 0, 0, 0);
+        }
+
+        public void Dispose()
+        {
+            Native.syscall(SyscallNumbers.setfsuid, _uid, 0, 0, 0, 0, 0);
+            Native.syscall(SyscallNumbers.setfsgid, _gid, 0, 0, 0, 0, 0);
+            Native.syscall(SyscallNumbers.prctl, 28 /* PR_SET_SECUREBITS */, _bits, 0, 0, 0, 0);
+        }
+    }
+
     /// <summary>Waits for a child's end and reaps it; null if it is not a child of this process.</summary>
     public static Exit? Reap(FileDescriptor pidfd)
     {

@@ -20,6 +20,8 @@ public static class SyscallNumbers
     public static int sethostname => Arm64 ? 161 : 170;
     public static int setdomainname => Arm64 ? 162 : 171;
     public static int umask => Arm64 ? 166 : 95;
+    public static int setfsuid => Arm64 ? 151 : 122;
+    public static int setfsgid => Arm64 ? 152 : 123;
     public static int setgroups => Arm64 ? 159 : 116;
     public static int setresuid => Arm64 ? 147 : 117;
     public static int setresgid => Arm64 ? 149 : 119;

@@ -82,6 +82,7 @@ public class LiveMountTests : ContainerTest
     [SkippableFact]
     public void A_file_of_mounts_is_added_and_removed_as_crun_does()
     {
+        Bundle.Subfolder("rootfs/foo");
         StartIdle(Bundle.UserNamespace().Mount("/foo", "tmpfs", "tmpfs", "rw"));
         Bundle.File("source/test", "text");
         string file = Bundle.File("mounts.json",

@@ -267,7 +267,7 @@ public class MountTests : ContainerTest
         File.CreateSymbolicLink(Bundle.Rootfs + "/tmp/same", "/etc/passwd");
         Bundle.Bind("link", "/tmp/folder/link", "bind", "copy-symlink").Bind("link", "/tmp/same", "bind", "copy-symlink")
             .Bind(Bundle.File("plain", "text"), "/tmp/plain", "bind", "copy-symlink")
-            .Shell("readlink /tmp/folder/link /tmp/same; cat /tmp/plain; grep -c '/tmp/' /proc/self/mountinfo");
+            .Writable().Shell("readlink /tmp/folder/link; readlink /tmp/same; cat /tmp/plain; awk '$5 ~ \"^/tmp/\"' /proc/self/mountinfo | wc -l");
         Runtime.RunContainer(Bundle).Printed("/etc/passwd", "/etc/passwd", "text1");
     }
 
@@ -331,7 +331,7 @@ public class MountTests : ContainerTest
         Bundle.Mount("/covered", "tmpfs", "tmpfs", "tmpcopyup", "size=1m")
             .Shell("cd /covered; stat -c '%n %a %u %g %F' . file owned sub sub/private; readlink link; cat file sub/private; touch new; grep -c ' /covered tmpfs\\| /covered .*- tmpfs' /proc/self/mountinfo");
         Runtime.RunContainer(Bundle).Printed(
-            ". 705 0 0 directory", "file 644 0 0 regular file", "owned 4755 11 12 regular file", "sub 1750 0 0 directory",
+            ". 705 0 0 directory", "file 644 0 0 regular file", "owned 4755 11 12 regular empty file", "sub 1750 0 0 directory",
             "sub/private 600 0 0 regular file", "/etc/shadow", "textmore1");
         Assert.False(File.Exists(Bundle.Rootfs + "/covered/new"));
     }
@@ -347,6 +347,15 @@ public class MountTests : ContainerTest
         Libc.Check(Libc.lchown(Bundle.Rootfs + "/covered/below", 100005, 100005), "chown");
         Bundle.Mount("/covered", "tmpfs", "tmpfs", "tmpcopyup").Args("stat", "-c", "%n %u %g", "/covered", "/covered/mine", "/covered/below/mine");
         Runtime.RunContainer(Bundle).Printed("/covered 0 0", "/covered/mine 0 0", "/covered/below/mine 5 5");
+    }
+
+    [SkippableFact]
+    public void A_copy_in_a_user_namespace_takes_nobody_elses_files()
+    {
+        Skip.If(Runtime.IsRunc, "runc copies as the container's root");
+        Bundle.UserNamespace().File("rootfs/covered/of-the-host", "text", 0x180 /* 0600 */);
+        Runtime.RunContainer(Bundle.Mount("/covered", "tmpfs", "tmpfs", "tmpcopyup").Args("true")).FailedWith("/covered/of-the-host");
+        AssertNothingLeft();
     }
 
     [SkippableFact]

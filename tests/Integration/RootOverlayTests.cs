@@ -59,9 +59,9 @@ public class RootOverlayTests : ContainerTest
     public void The_root_looks_like_the_folder_below()
     {
         string folder = Bundle.Subfolder("kept");
-        File.SetUnixFileMode(Bundle.Rootfs, (UnixFileMode)0b111_101_000);
+        File.SetUnixFileMode(Bundle.Rootfs, (UnixFileMode)0b111_101_001);
         Libc.Check(Libc.lchown(Bundle.Rootfs, 3, 4), "chown");
-        Runtime.RunContainer(Overlay(folder).Args("stat", "-c", "%a %u %g", "/")).Printed("750 3 4");
+        Runtime.RunContainer(Overlay(folder).Args("stat", "-c", "%a %u %g", "/")).Printed("751 3 4");
     }
 
     [SkippableFact]

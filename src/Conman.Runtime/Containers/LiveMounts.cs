@@ -71,7 +71,7 @@ public static class LiveMounts
 
     /// <summary>What was added and is in its place.</summary>
     public static List<Mount> List(Container container) =>
-        container.TryOpenInit() is { } init ? Listed(container, init) : [];
+        Lives(container) && container.TryOpenInit() is { } init ? Listed(container, init) : [];
 
     /// <summary>Removes a mount that was added; processes that use it keep what they have open.</summary>
     public static void Remove(Container container, string destination)
@@ -143,6 +143,8 @@ public static class LiveMounts
         return place is not null && Files.MountOf(place, "") == new MountId(mount.Id, mount.Kind);
     }
 
+    private static bool Lives(Container container) => container.Status is ContainerStatus.Created or ContainerStatus.Running or ContainerStatus.Paused;
+
     private static string Normal(string destination) => "/" + destination.Trim('/');
 
     private static FileDescriptor Root(Container container) => Files.Open("/proc/" + container.Record!.Pid + "/root", OpenFlags.Path | Files.Directory);
@@ -150,7 +152,7 @@ public static class LiveMounts
     // The spec, as one whose namespaces are all there already, and which of them the mounts are made in.
     private static Spec Join(Container container, out Namespaces namespaces)
     {
-        if (container.Status is not (ContainerStatus.Created or ContainerStatus.Running or ContainerStatus.Paused))
+        if (!Lives(container))
             throw new RuntimeException("container not running");
         var spec = container.TryReadSpec() ?? throw new RuntimeException($"cannot mount in container {container.Id}: its config.json is gone");
         namespaces = Namespaces.None;

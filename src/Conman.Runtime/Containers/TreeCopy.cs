@@ -23,6 +23,8 @@ internal static class TreeCopy
             ?? throw new RuntimeException($"cannot copy {mount.Path} to a tmpfs: {LinuxException.Describe(errno)}"))
         {
             using var folder = Files.Open(".", OpenFlags.ReadOnly | Files.Directory, to.Number);
+            var owner = Files.Status(folder, mount.Path);
+            using var _ = Processes.MakeFilesAs(owner.Uid, owner.Gid);
             CopyContent(from, folder, mount.Path, 0);
             CopyOwner(from, folder, mount.Path, mount);
         }
@@ -123,5 +125,6 @@ internal static class TreeCopy
             throw Failed(place, errno);
     }
 
-    private static RuntimeException Failed(string place, int errno) => new($"cannot copy {place} to a tmpfs: {LinuxException.Describe(errno)}");
+    private static RuntimeException Failed(string place, int errno) => new(
+        $"cannot copy {place} to a tmpfs: {LinuxException.Describe(errno)}" + (errno == Errno.EOVERFLOW ? " (its owner has no place in the container's user namespace)" : ""));
 }
