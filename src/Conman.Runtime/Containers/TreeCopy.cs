@@ -125,6 +125,5 @@ internal static class TreeCopy
             throw Failed(place, errno);
     }
 
-    private static RuntimeException Failed(string place, int errno) => new(
-        $"cannot copy {place} to a tmpfs: {LinuxException.Describe(errno)}" + (errno == Errno.EOVERFLOW ? " (its owner has no place in the container's user namespace)" : ""));
+    private static RuntimeException Failed(string place, int errno) => new($"cannot copy {place} to a tmpfs: {LinuxException.Describe(errno)}");
 }
