@@ -21,8 +21,8 @@ int conman_catch_signals(int fd, uint64_t signals)
     struct sigaction action = { .sa_handler = forward, .sa_flags = SA_RESTART };
     sigfillset(&action.sa_mask);
     signal_pipe = fd;
-    for (int number = 1; number < 64; number++)
-        if (signals >> number & 1 && sigaction(number, &action, NULL) < 0)
+    for (int number = 1; number <= 64; number++)
+        if (signals >> (number - 1) & 1 && sigaction(number, &action, NULL) < 0)
             return -errno;
     return 0;
 }

@@ -43,6 +43,9 @@ public readonly record struct CgroupFolder(string Path)
     /// <summary>Whether its processes are frozen, or asked to be.</summary>
     public bool Frozen => TryRead("cgroup.freeze") == "1";
 
+    /// <summary>Whether its processes are frozen now, by itself or by a cgroup above it ("frozen" of cgroup.events).</summary>
+    public bool Stopped => TryRead("cgroup.events")?.Contains("frozen 1", StringComparison.Ordinal) ?? false;
+
     /// <summary>Freezes or thaws all processes in it and below it, and waits until the kernel says that it is so; errno or 0.</summary>
     public int TryFreeze(bool freeze, int patienceMilliseconds)
     {

@@ -440,6 +440,9 @@ public static unsafe class Files
         return false;
     }
 
+    /// <summary>flock(2), LOCK_UN.</summary>
+    public static void Unlock(FileDescriptor file) => _ = Native.flock(file.Number, 8 /* LOCK_UN */);
+
     /// <summary>A memfd with this content, sealed against every change.</summary>
     public static FileDescriptor SealedMemory(string name, ReadOnlySpan<byte> content)
     {

@@ -15,8 +15,12 @@ public sealed class LinuxException(int errno, string operation)
     /// <summary>What was tried, e.g. <c>open /etc/passwd</c>.</summary>
     public string Operation { get; } = operation;
 
-    /// <summary>strerror(3).</summary>
-    public static string Describe(int errno) => Marshal.GetPInvokeErrorMessage(errno);
+    /// <summary>strerror(3), in the middle of a sentence: its first letter is small, as callers of runc look for it.</summary>
+    public static string Describe(int errno)
+    {
+        var text = Marshal.GetPInvokeErrorMessage(errno);
+        return char.ToLowerInvariant(text[0]) + text[1..];
+    }
 
     [DoesNotReturn]
     internal static void Throw(int errno, string operation) => throw new LinuxException(errno, operation);

@@ -16,6 +16,21 @@ internal static unsafe partial class Native
     internal static partial int mkdirat(int dirfd, string path, uint mode);
 
     [LibraryImport(Libc, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int fchmodat(int dirfd, string path, uint mode, int flags);
+
+    [LibraryImport(Libc, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int regcomp(void* compiled, string pattern, int flags);
+
+    [LibraryImport(Libc, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int regexec(void* compiled, string text, nuint count, void* matches, int flags);
+
+    [LibraryImport(Libc)]
+    internal static partial nuint regerror(int error, void* compiled, byte* text, nuint size);
+
+    [LibraryImport(Libc)]
+    internal static partial void regfree(void* compiled);
+
+    [LibraryImport(Libc, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int unlinkat(int dirfd, string path, int flags);
 
     [LibraryImport(Libc, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]

@@ -50,7 +50,7 @@ public static unsafe class Signals
             LinuxException.Throw(Marshal.GetLastPInvokeError(), "create a pipe");
         ulong set = 0;
         foreach (var number in numbers)
-            set |= 1ul << number;
+            set |= 1ul << (number - 1);
         // The writing end lives as long as the handlers, which is as long as this process.
         var error = Native.conman_catch_signals(pipe[1], set);
         if (error < 0)

@@ -34,23 +34,45 @@ public static unsafe class Sockets
         return fd;
     }
 
+    /// <summary>A datagram socket that anybody may send to, in a directory that is known by descriptor. One of that name is replaced.</summary>
+    public static FileDescriptor BindDatagram(FileDescriptor directory, string name)
+    {
+        var fd = FileDescriptor.Check(socket(AF_UNIX, SOCK_DGRAM | CloseOnExec, 0), "create a socket");
+        sockaddr_un address;
+        var size = Address(&address, "/proc/self/fd/" + directory.Number + "/" + name);
+        Files.TryUnlink(name, directory.Number);
+        if (bind(fd.Number, (sockaddr*)&address, size) < 0 || Native.fchmodat(directory.Number, name, 0x1b6 /* 0666 */, 0) < 0)
+            LinuxException.Throw(Marshal.GetLastPInvokeError(), $"bind {name}");
+        return fd;
+    }
+
     /// <summary>Connects to a stream socket in a directory; null and errno on failure.</summary>
     public static FileDescriptor? TryConnect(FileDescriptor directory, string name, out int errno) =>
         TryConnect("/proc/self/fd/" + directory.Number + "/" + name, out errno);
 
     /// <summary>Connects to a stream socket; null and errno on failure.</summary>
-    public static FileDescriptor? TryConnect(string path, out int errno)
+    public static FileDescriptor? TryConnect(string path, out int errno) => TryConnect(path, SOCK_STREAM, out errno);
+
+    /// <summary>Connects to a datagram socket; null and errno on failure. A path that begins with @ is an abstract name (unix(7)).</summary>
+    public static FileDescriptor? TryConnectDatagram(string path, out int errno) => TryConnect(path, SOCK_DGRAM, out errno);
+
+    private static FileDescriptor? TryConnect(string path, int type, out int errno)
     {
         errno = 0;
         if (Encoding.UTF8.GetByteCount(path) >= 108)
         {
             // sun_path is short; a descriptor of the directory makes any path short.
             using var directory = Files.TryOpen(Path.GetDirectoryName(path)!, OpenFlags.Path, out errno);
-            return directory is null ? null : TryConnect(directory, Path.GetFileName(path), out errno);
+            return directory is null ? null : TryConnect("/proc/self/fd/" + directory.Number + "/" + Path.GetFileName(path), type, out errno);
         }
-        var fd = FileDescriptor.Check(socket(AF_UNIX, SOCK_STREAM | CloseOnExec, 0), "create a socket");
+        var fd = FileDescriptor.Check(socket(AF_UNIX, type | CloseOnExec, 0), "create a socket");
         sockaddr_un address;
         var size = Address(&address, path);
+        if (type == SOCK_DGRAM && path.StartsWith('@'))
+        {
+            ((byte*)&address)[2] = 0;
+            size--; // an abstract name ends with its length, not with a NUL
+        }
         int result;
         do result = connect(fd.Number, (sockaddr*)&address, size);
         while (result < 0 && Marshal.GetLastPInvokeError() == Errno.EINTR);

@@ -235,6 +235,119 @@ public class ExecTests : ContainerTest
     }
 
     [SkippableFact]
+    public void C13_exec_into_a_frozen_container_is_an_error_and_no_hang()
+    {
+        StartIdle(Bundle);
+        Runtime.Run("pause", Bundle.Id).Succeeded();
+        Exec(Bundle.Id, "true").FailedWith("cannot exec in a paused container (use --ignore-paused to override)");
+        Runtime.Run("resume", Bundle.Id).Succeeded();
+        Exec(Bundle.Id, "true").Succeeded();
+    }
+
+    [SkippableFact]
+    public void C13_exec_into_a_container_that_is_frozen_from_above_is_an_error_and_no_hang()
+    {
+        Skip.If(Runtime.IsRunc, "it hangs");
+        Bundle.Set("linux/cgroupsPath", $"/conman-test/{Bundle.Id}-above/inner");
+        StartIdle(Bundle);
+        string above = $"{Leftovers.CgroupRoot}/conman-test/{Bundle.Id}-above";
+        try
+        {
+            File.WriteAllText(above + "/cgroup.freeze", "1");
+            Wait.Until(() => File.ReadAllText(above + "/inner/cgroup.events").Contains("frozen 1", StringComparison.Ordinal), "the freezer");
+            Exec(Bundle.Id, "true").FailedWith("frozen");
+        }
+        finally
+        {
+            File.WriteAllText(above + "/cgroup.freeze", "0");
+            Runtime.Run("delete", "--force", Bundle.Id).Succeeded();
+            Directory.Delete(above);
+        }
+    }
+
+    [SkippableFact]
+    public void Exec_that_ignores_a_pause_waits_for_its_end()
+    {
+        StartIdle(Bundle);
+        Runtime.Run("pause", Bundle.Id).Succeeded();
+        Result exec = Runtime.Start(new Options(), "exec", "--ignore-paused", Bundle.Id, "echo", "resumed");
+        Wait.Until(() => Runtime.Run("ps", "--format", "json", Bundle.Id).Output.Contains(',', StringComparison.Ordinal), "the process to be in the container");
+        Assert.True(exec.Running);
+        Runtime.Run("resume", Bundle.Id).Succeeded();
+        exec.Printed("resumed");
+    }
+
+    [SkippableFact]
+    public void C13_exec_into_a_container_whose_first_process_is_traced_does_not_hang()
+    {
+        int pid = StartIdle(Bundle);
+        Libc.Check(Libc.ptrace(16 /* PTRACE_ATTACH */, pid, 0, 0), "trace the container");
+        try
+        {
+            Wait.Until(() => File.ReadAllText($"/proc/{pid}/status").Contains("tracing stop", StringComparison.Ordinal), "it to stop");
+            Exec(Bundle.Id, "echo", "here").Printed("here");
+        }
+        finally
+        {
+            Runtime.Run("delete", "--force", Bundle.Id).Succeeded(); // the tracer's thread may be another by now: not detached
+        }
+        AssertNothingLeft();
+    }
+
+    [SkippableFact]
+    public void C13_exec_into_a_container_whose_first_process_is_a_zombie_is_an_error()
+    {
+        Result run = Runtime.StartContainer(Bundle.Shell("echo ready; exec sleep 1000"), new Options());
+        run.WaitForOutput("ready");
+        int pid = Runtime.Pid(Bundle.Id);
+        Libc.Check(Libc.kill(run.Pid, Libc.SIGSTOP), "stop whoever would wait for it");
+        Libc.Check(Libc.kill(pid, Libc.SIGKILL), "kill the container");
+        Wait.Until(() => File.ReadAllText($"/proc/{pid}/stat").Contains(") Z ", StringComparison.Ordinal), "it to be a zombie");
+        Exec(Bundle.Id, "true").FailedWith("cannot exec in a stopped container");
+        Libc.Check(Libc.kill(run.Pid, Libc.SIGCONT), "go on");
+        run.ExitedWith(137);
+    }
+
+    [SkippableFact]
+    public void Flags_go_over_what_the_file_says()
+    {
+        Skip.If(Runtime.IsRunc, "it looks at one of the two");
+        StartIdle(Bundle);
+        string file = Bundle.File("process.json", Process("sh", "-c", "pwd; id -u; echo $COLOUR").ToJsonString());
+        Exec("--process", file, "--cwd", "/etc", "--user", "7", "--env", "COLOUR=red", Bundle.Id).Printed("/etc", "7", "red");
+    }
+
+    [SkippableTheory]
+    [InlineData("foo")]
+    [InlineData(":5")]
+    [InlineData("5:")]
+    [InlineData("1:2:3")]
+    [InlineData("4294967296")]
+    public void A_user_that_is_no_id_is_refused(string user)
+    {
+        StartIdle(Bundle);
+        Exec("--user", user, Bundle.Id, "id", "-u").FailedWith("bad ");
+    }
+
+    [SkippableTheory]
+    [InlineData("NAME")]
+    [InlineData("=value")]
+    public void A_variable_without_a_name_is_refused(string variable)
+    {
+        Skip.If(Runtime.IsRuncOlderThan(3), "it takes it, before 1.3");
+        StartIdle(Bundle);
+        Exec("--env", variable, Bundle.Id, "true").FailedWith("environment variable");
+    }
+
+    [SkippableFact]
+    public void A_capability_that_the_kernel_does_not_know_is_warned_of()
+    {
+        StartIdle(Bundle);
+        Result exec = Exec("--cap", "CAP_NOSUCH", Bundle.Id, "true").Succeeded();
+        Assert.Contains("CAP_NOSUCH", exec.Error);
+    }
+
+    [SkippableFact]
     public void An_orphan_of_exec_does_not_outlive_the_container()
     {
         StartIdle(Bundle);

@@ -373,12 +373,30 @@ public class LifecycleTests : ContainerTest
     public void Run_in_the_foreground_forwards_signals()
     {
         Result run = Runtime.StartContainer(
-            Bundle.Shell("trap 'echo hup' HUP; trap 'exit 7' TERM; echo ready; while :; do sleep 0.01; done"), new Options());
+            Bundle.Shell("trap 'echo hup' HUP; trap 'echo real time' 37; trap 'exit 7' TERM; echo ready; while :; do sleep 0.01; done"), new Options());
         run.WaitForOutput("ready");
         Libc.Check(Libc.kill(run.Pid, Libc.SIGHUP), "send HUP");
         run.WaitForOutput("hup");
+        Libc.Check(Libc.kill(run.Pid, 37), "send RTMIN+3");
+        run.WaitForOutput("real time");
         Libc.Check(Libc.kill(run.Pid, Libc.SIGTERM), "send TERM");
         run.ExitedWith(7);
+        AssertNothingLeft();
+    }
+
+    [SkippableTheory]
+    [InlineData("delete", "--force")]
+    [InlineData("update", "--pids-limit", "100")]
+    public void Other_commands_work_on_a_container_while_run_waits_for_it(params string[] command)
+    {
+        Result run = Runtime.StartContainer(Bundle.Shell("echo ready; exec sleep 1000"), new Options());
+        run.WaitForOutput("ready");
+        Result other = Runtime.Run([.. command, Bundle.Id]);
+        if (command[0] == "delete")
+            other.Succeeded();
+        else
+            Runtime.Run("kill", Bundle.Id, "KILL").Succeeded();
+        run.ExitedWith(137);
         AssertNothingLeft();
     }
 

@@ -178,7 +178,7 @@ public sealed class FilesTests : IDisposable
     {
         using var endless = Files.Open("/dev/zero", OpenFlags.ReadOnly);
         var error = Assert.Throws<LinuxException>(() => Files.ReadAll(endless, "zeros", 1 << 20));
-        Assert.Equal("cannot read zeros: File too large", error.Message);
+        Assert.Equal("cannot read zeros: file too large", error.Message);
         // procfs says that its files are empty.
         Assert.NotEmpty(Files.ReadAll("/proc/self/status"));
     }
@@ -192,7 +192,7 @@ public sealed class FilesTests : IDisposable
         Assert.Equal(Errno.ENOTEMPTY, Files.TryRemoveDirectory(_scratch["a"]));
         File.WriteAllText(_scratch["file"], "");
         var error = Assert.Throws<LinuxException>(() => Files.MakeDirectories(_scratch["file/x"], 0x1c0));
-        Assert.Equal((Errno.ENOTDIR, $"cannot make directory {_scratch["file/x"]}: Not a directory"), (error.Errno, error.Message));
+        Assert.Equal((Errno.ENOTDIR, $"cannot make directory {_scratch["file/x"]}: not a directory"), (error.Errno, error.Message));
     }
 
     private static int Refusal(FileDescriptor root, string path, Resolve resolve)

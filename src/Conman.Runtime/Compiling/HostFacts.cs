@@ -53,6 +53,9 @@ public sealed class CompileOptions
     /// <summary>Show the runtime each new file system before it is mounted: it keeps account of them.</summary>
     public bool HoldFileSystems { get; init; }
 
+    /// <summary>Their names, as LISTEN_FDNAMES has them; null: none.</summary>
+    public string? ListeningNames { get; init; }
+
     /// <summary>Wait for <c>start</c> before executing the program.</summary>
     public bool AwaitStart { get; init; }
 }

@@ -22,7 +22,7 @@ public sealed partial class PlanCompiler
         AddProcess(_plan, _process, _facts, _filter, _newUser || _joinedUser, _warnings);
     }
 
-    private void ExecuteProgram() => AddProgram(_plan, _process, _facts, _filter, _options.PreservedDescriptors, _options.ListeningDescriptors);
+    private void ExecuteProgram() => AddProgram(_plan, _process, _facts, _filter, _options.PreservedDescriptors, _options.ListeningDescriptors, _options.ListeningNames);
 
     /// <summary>From root with every capability to the user that the program runs as. Shared with exec.</summary>
     internal static void AddProcess(Plan plan, Process process, HostFacts facts, SeccompFilter? filter, bool inUserNamespace, List<string> warnings)
@@ -64,14 +64,16 @@ public sealed partial class PlanCompiler
     }
 
     /// <summary>The last steps, after which nothing of the runtime is left.</summary>
-    internal static void AddProgram(Plan plan, Process process, HostFacts facts, SeccompFilter? filter, int preserved, int listening = 0)
+    internal static void AddProgram(Plan plan, Process process, HostFacts facts, SeccompFilter? filter, int preserved, int listening = 0, string? names = null)
     {
         plan.Add(new CloseDescriptors(3 + preserved));
         if (filter is not null && process.NoNewPrivileges)
             plan.Add(new LoadFilter(filter.Program, filter.Flags));
         var environment = Environment(process, facts);
         if (listening > 0)
-            environment.AddRange([$"LISTEN_FDS={listening}", "LISTEN_PID=1"]);
+            environment.AddRange(["LISTEN_FDS=" + listening, "LISTEN_PID=1"]);
+        if (listening > 0 && names is not null)
+            environment.Add("LISTEN_FDNAMES=" + names);
         plan.Add(new Execute(process.Args!, environment));
     }
 

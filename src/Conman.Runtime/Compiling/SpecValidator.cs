@@ -99,7 +99,11 @@ internal static class SpecValidator
         foreach (var text in process.Args)
             RefuseNul(text, "process.args");
         foreach (var text in process.Env ?? [])
+        {
             RefuseNul(text, "process.env");
+            if (text.IndexOf('=') <= 0)
+                throw new RuntimeException($"process.env: invalid environment variable {Words.Quote(text)}: " + (text.StartsWith('=') ? "name cannot be empty" : "missing '='"));
+        }
         if (process.User is { } user && (user.Uid == uint.MaxValue || user.Gid == uint.MaxValue))
             throw new RuntimeException("process.user: 4294967295 is no user or group id");
         var seen = new List<string>();

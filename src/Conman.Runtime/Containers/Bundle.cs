@@ -15,15 +15,19 @@ namespace Conman.Runtime.Containers;
 public sealed record Bundle(string Path, byte[] Json, Spec Spec)
 {
     /// <summary>Reads and parses a folder's config.json.</summary>
+    /// <param name="folder">The bundle.</param>
+    /// <param name="config">Another file to read in its place, by the caller's working folder.</param>
     /// <exception cref="RuntimeException">It is not there, or makes no sense.</exception>
-    public static Bundle Load(string folder)
+    public static Bundle Load(string folder, string? config = null)
     {
         folder = System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(folder));
-        var path = folder + "/config.json";
+        var path = config is { Length: > 0 } ? System.IO.Path.GetFullPath(config) : folder + "/config.json";
         using var file = Files.TryOpen(path, OpenFlags.ReadOnly, out var errno);
         if (file is null)
         {
-            throw new RuntimeException(errno == Errno.ENOENT
+            if (errno == Errno.ENOENT && !Files.Exists(folder))
+                throw new RuntimeException($"cannot open bundle {folder}: {LinuxException.Describe(errno)}");
+            throw new RuntimeException(errno == Errno.ENOENT && config is null
                 ? $"JSON specification file config.json not found in bundle {folder}"
                 : $"cannot open {path}: {LinuxException.Describe(errno)}");
         }
@@ -47,6 +51,7 @@ public sealed record Bundle(string Path, byte[] Json, Spec Spec)
         NoNewKeyring = request.NoNewKeyring,
         PreservedDescriptors = request.PreservedDescriptors,
         ListeningDescriptors = request.ListeningDescriptors,
+        ListeningNames = request.ListeningNames,
         AwaitStart = request.AwaitStart,
         WithoutCgroup = request.Rootless && request.CgroupManager != CgroupManager.Systemd && RootlessCgroup.Missing(Spec.Linux?.CgroupsPath, request.Id),
     });

@@ -70,20 +70,27 @@ public sealed class Container : IDisposable
     /// <summary>Every container below a root folder, by id. Folders that hold none are passed over.</summary>
     public static IEnumerable<Container> All(string root)
     {
+        foreach (var name in Ids(root))
+        {
+            if (TryOpen(root, name) is { } container)
+                yield return container;
+        }
+    }
+
+    /// <summary>The names of the folders below a root folder, in order.</summary>
+    public static List<string> Ids(string root)
+    {
         using var directory = Files.TryOpen(root, OpenFlags.ReadOnly | Files.Directory, out var errno);
         if (directory is null)
         {
             if (errno != Errno.ENOENT)
                 throw new RuntimeException($"cannot open {root}: {LinuxException.Describe(errno)}");
-            yield break;
+            return [];
         }
         var names = Files.List(directory, root);
+        names.RemoveAll(name => !ContainerIds.Valid(name));
         names.Sort(string.CompareOrdinal);
-        foreach (var name in names)
-        {
-            if (TryOpen(root, name) is { } container)
-                yield return container;
-        }
+        return names;
     }
 
     // A record that cannot be read is as good as none: the container can still be removed, by its id alone.
@@ -186,11 +193,51 @@ public sealed class Container : IDisposable
         using var init = TryOpenInit();
         if (init is null || Status == ContainerStatus.Stopped)
             throw new RuntimeException("container not running");
+        // Without a pid namespace of its own nothing else ends with the first process.
+        if (signal == Signals.SIGKILL && !HasOwnPidNamespace)
+        {
+            SignalAll(signal);
+            return;
+        }
         var errno = Processes.TrySignal(init, signal);
         if (errno == Errno.ESRCH)
             throw new RuntimeException("container not running");
         if (errno != 0)
-            throw new RuntimeException($"cannot signal container {Id}: {LinuxException.Describe(errno)}");
+            throw new RuntimeException($"unable to signal init of container {Id}: {LinuxException.Describe(errno)}");
+    }
+
+    /// <summary>Sends a signal to every process of the container; if there is none, that is no error.</summary>
+    public void SignalAll(int signal)
+    {
+        if (signal == Signals.SIGKILL && Cgroup?.Folder.TryKill() == 0)
+            return;
+        // What is born meanwhile is found by looking again; whoever has been told is not told again.
+        var told = new HashSet<int>();
+        for (var fresh = AllProcesses(); (fresh = fresh.FindAll(told.Add)).Count > 0; fresh = AllProcesses())
+        {
+            foreach (var pid in fresh)
+            {
+                using var process = Processes.TryOpen(pid);
+                var errno = process is null ? 0 : Processes.TrySignal(process, signal);
+                if (errno is not (0 or Errno.ESRCH))
+                    throw new RuntimeException($"cannot signal process {pid} of container {Id}: {LinuxException.Describe(errno)}");
+            }
+        }
+    }
+
+    private bool HasOwnPidNamespace
+    {
+        get
+        {
+            try
+            {
+                return TryReadSpec()?.Linux?.Namespaces?.Exists(n => n.Type == "pid" && string.IsNullOrEmpty(n.Path)) is not false;
+            }
+            catch (FormatException)
+            {
+                return true; // a spec that cannot be read must not keep anybody from killing
+            }
+        }
     }
 
     /// <summary>Stops every process of the container where it is, or lets them go on (cgroup v2 freezer).</summary>
@@ -198,9 +245,9 @@ public sealed class Container : IDisposable
     {
         var status = Status;
         if (freeze && status is not (ContainerStatus.Running or ContainerStatus.Created))
-            throw new RuntimeException($"container not running or created: {Name(status)}");
+            throw new RuntimeException($"container not running: it is {Name(status)}");
         if (!freeze && status != ContainerStatus.Paused)
-            throw new RuntimeException($"container not paused: {Name(status)}");
+            throw new RuntimeException($"container not paused: it is {Name(status)}");
         var cgroup = NeedCgroup(freeze ? "pause" : "resume");
         var errno = cgroup.TryFreeze(freeze);
         if (errno != 0)
@@ -242,7 +289,7 @@ public sealed class Container : IDisposable
         }
         RunHooksOrStop("startContainer", Record.Hooks?.StartContainer, ContainerStatus.Created, Record.Pid);
         Sockets.TrySend(connection, "s"u8);
-        InitProcess.ThrowIfFailed(connection, index => CompiledPlan().Origin(index));
+        InitProcess.ThrowIfFailed(connection, Operation);
         Files.TryUnlink(ContainerFolder.StartSocket, _folder.Descriptor.Number);
     }
 
@@ -271,9 +318,15 @@ public sealed class Container : IDisposable
     private IEnumerable<string> RunHooks(string kind, List<Hook>? hooks, ContainerStatus status) =>
         hooks is { Count: > 0 } ? HookRunner.RunAll(kind, hooks, State(status).ToUtf8(false)) : [];
 
-    // A failure names an operation by its place; the plan is compiled again to know its words.
-    private Plans.EncodedPlan CompiledPlan() =>
-        Plans.PlanEncoder.Encode(Compiling.PlanCompiler.Compile(TryReadSpec()!, new Compiling.HostFacts
+    /// <summary>Hears what the program tells the service manager once it is started; null if it was created with nobody to tell.</summary>
+    /// <param name="manager">The host's NOTIFY_SOCKET.</param>
+    public NotifySocket? TryHear(string manager) => NotifySocket.TryBind(_folder, manager);
+
+    // A failure names an operation by its place; the plan is compiled again to know its words. What comes before the wait for start may have
+    // been more or less then (descriptors, facts of the host): the place is counted from the end.
+    private Plans.Operation Operation(int index)
+    {
+        var plan = Plans.PlanEncoder.Encode(Compiling.PlanCompiler.Compile(TryReadSpec()!, new Compiling.HostFacts
         {
             Hierarchies = CgroupHierarchy.UnifiedOnly ? null : CgroupHierarchy.List(),
             Rights = Compiling.HostRights.Current,
@@ -282,10 +335,11 @@ public sealed class Container : IDisposable
         {
             Id = Id,
             Bundle = Record!.Bundle is ['/', ..] bundle ? bundle : "/",
-            NoPivot = Record.NoPivot,
             AwaitStart = true,
             WithoutCgroup = Record.Cgroup is null,
         }).Plan, -1);
+        return plan.Origin(plan.Count - Record.Operations + index);
+    }
 
     /// <summary>Kills what is left of it and removes every trace, the folder last; then poststop hooks run.</summary>
     /// <returns>Warnings of those hooks.</returns>

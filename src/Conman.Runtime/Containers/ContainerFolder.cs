@@ -3,6 +3,7 @@
 //   <root>/<id>/cgroup       a link to the cgroup's folder, made before the cgroup: what `delete` must remove, though all else is lost
 //   <root>/<id>/config.json  the spec as it was when the container was created
 //   <root>/<id>/start        a socket: who sends a byte starts the container; while init waits, it can be connected to
+//   <root>/<id>/notify/      bound into the container where it is to tell the service manager of itself (NotifySocket)
 //   <root>/<id>/state.json   the record; written once the process exists
 //   <root>/<id>/process      where there is no cgroup: a link that names the process, by pid and start time, should the record be lost
 //   <root>/<id>/mount-N      a mount that was added while the container ran, by its number
@@ -78,6 +79,9 @@ internal sealed class ContainerFolder : IDisposable
     /// <summary>Waits until no other command works on this container. The lock goes with the descriptor, so it dies with its holder.</summary>
     public void Lock() => Files.Lock(Descriptor, wait: true, $"{Root}/{Id}");
 
+    /// <summary>Lets others work on it.</summary>
+    public void Unlock() => Files.Unlock(Descriptor);
+
     /// <summary>Takes the lock if nobody has it.</summary>
     public bool TryLock() => Files.Lock(Descriptor, wait: false, $"{Root}/{Id}");
 
@@ -143,10 +147,26 @@ internal sealed class ContainerFolder : IDisposable
     {
         Files.TryUnlink(RecordFile, Descriptor.Number);
         foreach (var name in Files.List(Descriptor, Id))
-            Files.TryUnlink(name, Descriptor.Number);
+        {
+            if (Files.TryUnlink(name, Descriptor.Number) == Errno.EISDIR)
+                RemoveFolder(name);
+        }
         var errno = Files.TryRemoveDirectory($"{Root}/{Id}");
         if (errno is not (0 or Errno.ENOENT))
             throw new RuntimeException($"cannot remove {Root}/{Id}: {LinuxException.Describe(errno)}");
+    }
+
+    // Of one level: what the container may see of ours, and cannot change.
+    private void RemoveFolder(string name)
+    {
+        using (var folder = Files.TryOpen(name, OpenFlags.ReadOnly | Files.Directory | Files.NoFollow, out _, Descriptor.Number))
+        {
+            if (folder is null)
+                return;
+            foreach (var file in Files.List(folder, name))
+                Files.TryUnlink(file, folder.Number);
+        }
+        Files.TryRemoveDirectory(name, Descriptor.Number);
     }
 
     // Written once, never changed: to a reader half a file is none, as before it was there.
@@ -169,10 +189,15 @@ internal static class ContainerIds
     /// <summary>Letters, digits, <c>_ + - .</c>, at most 255 (the name of a folder).</summary>
     public static void Validate(string id)
     {
+        if (!Valid(id))
+            throw new RuntimeException($"invalid container ID format: {Plans.Words.Quote(id)}");
+    }
+
+    public static bool Valid(string id)
+    {
         var valid = id.Length is > 0 and <= 255 && id is not ("." or "..");
         foreach (var c in id)
             valid &= char.IsAsciiLetterOrDigit(c) || c is '_' or '+' or '-' or '.';
-        if (!valid)
-            throw new RuntimeException($"invalid container ID format: {Plans.Words.Quote(id)}");
+        return valid;
     }
 }

@@ -36,8 +36,8 @@ public sealed partial class ContainerRecord
     /// <summary>The cgroup: its folder, or on a v1 host a line for each hierarchy, as the link <c>cgroup</c> has it; null where the user may have none.</summary>
     public string? Cgroup { get; set; }
 
-    /// <summary>As <c>create</c> was told.</summary>
-    public bool NoPivot { get; set; }
+    /// <summary>How many operations its encoded plan has: a failure of <c>start</c> is told by its distance from the end.</summary>
+    public int Operations { get; set; }
 
     public Dictionary<string, string>? Annotations { get; set; }
 

@@ -27,6 +27,9 @@ public sealed class CreateRequest
     /// <summary>The runtime's own end of a terminal, in place of <see cref="ConsoleSocket"/>; owned by the request's maker.</summary>
     public FileDescriptor? ConsoleReceiver { get; init; }
 
+    /// <summary>A socket that gets a pidfd of the process; null: none.</summary>
+    public string? PidfdSocket { get; init; }
+
     /// <summary>A file that gets the process's pid.</summary>
     public string? PidFile { get; init; }
     public bool NoPivot { get; init; }
@@ -37,6 +40,12 @@ public sealed class CreateRequest
 
     /// <summary>So many of them, the first, are sockets to listen on (sd_listen_fds(3)).</summary>
     public int ListeningDescriptors { get; init; }
+
+    /// <summary>Their names, as LISTEN_FDNAMES has them; null: none.</summary>
+    public string? ListeningNames { get; init; }
+
+    /// <summary>The socket of the host's service manager (sd_notify(3)); null: there is nobody to tell.</summary>
+    public string? ServiceManager { get; init; }
 
     /// <summary>Wait for <c>start</c>.</summary>
     public bool AwaitStart { get; init; }
@@ -63,7 +72,7 @@ public sealed class Creation : IDisposable
     private readonly HostPreparer _host = new();
     private InitProcess? _init;
     private ProcessHandle? _restored;
-    private bool _committed, _scored;
+    private bool _committed, _scored, _shared;
 
     private Creation(CreateRequest request, Bundle bundle, CompiledSpec compiled, ContainerFolder folder)
     {
@@ -81,6 +90,10 @@ public sealed class Creation : IDisposable
     /// <summary>Compiles the bundle, makes the container and starts its process, which then waits (create) or executes (run).</summary>
     public static Creation Begin(Bundle bundle, CreateRequest request)
     {
+        if (request.CgroupManager == CgroupManager.Disabled)
+            throw new RuntimeException("--cgroup-manager disabled is not supported yet: a container's processes are found and killed by its cgroup");
+        if (request.ServiceManager is not null && bundle.Spec.Process is not null)
+            NotifySocket.AddTo(bundle.Spec, request.Root + "/" + request.Id);
         var compiled = bundle.Compile(request);
         foreach (var warning in compiled.Warnings)
             request.Warn(warning);
@@ -105,12 +118,27 @@ public sealed class Creation : IDisposable
     /// <summary>The init process.</summary>
     public ProcessHandle Process => _restored ?? _init!.Process;
 
+    /// <summary>Where its program tells the service manager of itself; null: nowhere, or <c>start</c> will hear it.</summary>
+    public NotifySocket? Notify { get; private set; }
+
+    /// <summary>The program runs: other commands may work on the container while this one waits for its end.</summary>
+    public void Share()
+    {
+        _shared = true;
+        Folder.Unlock();
+    }
+
     /// <summary>From here on the container stands without this object.</summary>
     public void Commit() => _committed = true;
 
     /// <summary>Closes what is open; removes everything unless committed.</summary>
     public void Dispose()
     {
+        if (_shared && !_committed)
+        {
+            Folder.Lock();
+            _committed = Folder.Removed; // by another command, with all that was made
+        }
         if (!_committed)
         {
             var process = _restored ?? _init?.Process;
@@ -122,6 +150,7 @@ public sealed class Creation : IDisposable
         _restored?.Dispose();
         _init?.Dispose();
         _host.Dispose();
+        Notify?.Dispose();
         Container.Dispose();
     }
 
@@ -140,6 +169,12 @@ public sealed class Creation : IDisposable
                 _host.Give(_compiled.Tasks[tasks++], file);
         }
 
+        if (_request.ServiceManager is { } manager)
+        {
+            NotifySocket.MakeFolder(Folder);
+            if (!_request.AwaitStart)
+                Notify = NotifySocket.TryBind(Folder, manager);
+        }
         if (_request.Image is not null)
         {
             Restore(cgroup, _request.Image);
@@ -300,7 +335,7 @@ public sealed class Creation : IDisposable
             StartTime = Processes.StartTime(pid),
             Boot = Folder.OutlastsBoot ? Processes.BootId : null,
             Cgroup = cgroup?.Record,
-            NoPivot = _request.NoPivot,
+            Operations = _init?.Operations ?? 0,
             Annotations = Spec.Annotations,
             Hooks = Spec.Hooks,
         };
@@ -308,6 +343,8 @@ public sealed class Creation : IDisposable
             Folder.Process = (pid, record.StartTime);
         Folder.WriteRecord(record.ToUtf8(false));
         Container.Record = record;
+        if (_request.PidfdSocket is { } socket)
+            SendPidfd(socket, Process.Descriptor, "standard"u8);
         if (_request.PidFile is { } file)
             WritePidFile(file, pid);
     }
@@ -332,6 +369,16 @@ public sealed class Creation : IDisposable
         var errno = Files.TryWriteFile($"/proc/{pid}/oom_score_adj", Encoding.UTF8.GetBytes(score.ToString(CultureInfo.InvariantCulture)));
         if (errno != 0)
             throw new RuntimeException($"cannot set oom_score_adj to {score}: {LinuxException.Describe(errno)}");
+    }
+
+    /// <param name="role">What runc sends with it: whether it is the container's first process or one of exec.</param>
+    internal static void SendPidfd(string path, FileDescriptor pidfd, ReadOnlySpan<byte> role)
+    {
+        using var socket = Sockets.TryConnect(path, out var errno);
+        if (socket is not null)
+            errno = Sockets.TrySendDescriptor(socket, pidfd.Number, role);
+        if (errno != 0)
+            throw new RuntimeException($"cannot send a pidfd to {path}: {LinuxException.Describe(errno)}");
     }
 
     /// <summary>A reader never sees a pid file with half a number in it.</summary>

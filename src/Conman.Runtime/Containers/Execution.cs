@@ -16,8 +16,21 @@ public sealed class ExecRequest
     public required Process Process { get; init; }
     public string? ConsoleSocket { get; init; }
     public FileDescriptor? ConsoleReceiver { get; init; }
+    public string? PidfdSocket { get; init; }
     public string? PidFile { get; init; }
     public int PreservedDescriptors { get; init; }
+
+    /// <summary>So many of them, the first, are sockets to listen on (sd_listen_fds(3)).</summary>
+    public int ListeningDescriptors { get; init; }
+
+    /// <summary>Their names, as LISTEN_FDNAMES has them; null: none.</summary>
+    public string? ListeningNames { get; init; }
+
+    /// <summary>Cgroups below the container's, <c>[CONTROLLER:]PATH</c> each, to be born in.</summary>
+    public IReadOnlyList<string> Cgroups { get; init; } = [];
+
+    /// <summary>A paused container is no error: the process waits in it until it is resumed.</summary>
+    public bool IgnorePaused { get; init; }
     public Action<string> Warn { get; init; } = _ => { };
 }
 
@@ -31,9 +44,14 @@ public static class Execution
         {
             case ContainerStatus.Stopped or ContainerStatus.Creating:
                 throw new RuntimeException("cannot exec in a stopped container");
-            case ContainerStatus.Paused:
+            case ContainerStatus.Paused when !request.IgnorePaused:
                 throw new RuntimeException("cannot exec in a paused container (use --ignore-paused to override)");
         }
+        if (request.Cgroups.Count > 0)
+            throw new RuntimeException("exec --cgroup is not supported yet");
+        // A cgroup that is frozen from above holds whoever is born in it as well, in the middle of vfork (THREATS C13).
+        if (!request.IgnorePaused && container.Cgroup is { Folder.Stopped: true })
+            throw new RuntimeException("cannot exec in a container whose cgroup is frozen (use --ignore-paused to override)");
         SpecValidator.ValidateProcess(request.Process);
         var spec = container.TryReadSpec() ?? throw new RuntimeException($"cannot exec in container {container.Id}: its config.json is gone");
         using var init = container.TryOpenInit() ?? throw new RuntimeException("cannot exec in a stopped container");
@@ -71,7 +89,7 @@ public static class Execution
         var filter = spec.Linux!.Seccomp is null ? null : Seccomp.SeccompCompiler.Compile(spec.Linux.Seccomp);
         PlanCompiler.AddProcess(plan, request.Process, facts, filter, (joined & Namespaces.User) != 0, warnings);
         plan.Add(new Gate());
-        PlanCompiler.AddProgram(plan, request.Process, facts, filter, request.PreservedDescriptors);
+        PlanCompiler.AddProgram(plan, request.Process, facts, filter, request.PreservedDescriptors, request.ListeningDescriptors, request.ListeningNames);
         foreach (var warning in warnings)
             request.Warn(warning);
 
@@ -93,6 +111,8 @@ public static class Execution
                 started.Advance();
                 started.Go();
             }
+            if (request.PidfdSocket is { } socket)
+                Creation.SendPidfd(socket, started.Process.Descriptor, "setns"u8);
             if (request.PidFile is { } file)
                 Creation.WritePidFile(file, started.Process.Pid);
             started.GoAndFinish();

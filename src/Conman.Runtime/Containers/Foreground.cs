@@ -7,6 +7,13 @@ namespace Conman.Runtime.Containers;
 /// <summary>Waits for a process as a shell waits for a command.</summary>
 public sealed class Foreground : IDisposable
 {
+    // All that a person or a service manager may send, but for the first real-time signal, which .NET keeps to itself.
+    private static ReadOnlySpan<int> Forwarded =>
+    [
+        1, 2, 3, 10, 12, 14, 15, 16, 18, 20, 21, 22, 24, 25, 26, 27, 28, 29, 30,
+        35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63, 64,
+    ];
+
     private readonly FileDescriptor _signals;
     private readonly bool _terminal;
     private readonly FileDescriptor? _receiver;
@@ -17,7 +24,7 @@ public sealed class Foreground : IDisposable
     public Foreground(bool terminal)
     {
         _terminal = terminal;
-        _signals = Signals.Catch(1, 2, 3, 10, 12, 14, 15, 16, 18, 20, 21, 22, 24, 25, 26, 27, 28, 29, 30);
+        _signals = Signals.Catch(Forwarded);
         if (terminal)
             (_receiver, ConsoleSocket) = Sockets.Pair();
     }
@@ -26,7 +33,9 @@ public sealed class Foreground : IDisposable
     public FileDescriptor? ConsoleSocket { get; }
 
     /// <summary>Passes on signals, and what is typed and written, until the process ends.</summary>
-    public Exit Wait(ProcessHandle process)
+    /// <param name="process">It is a child of this one.</param>
+    /// <param name="notify">Its messages to the service manager are passed on too.</param>
+    public Exit Wait(ProcessHandle process, NotifySocket? notify = null)
     {
         if (_terminal)
         {
@@ -40,6 +49,7 @@ public sealed class Foreground : IDisposable
             new(_signals.Number, PollEvents.In),
             new(_master?.Number ?? -1, PollEvents.In),
             new(_terminal ? 0 : -1, PollEvents.In),
+            new(notify?.Descriptor.Number ?? -1, PollEvents.In),
         ];
         Span<byte> buffer = _terminal ? new byte[32 << 10] : stackalloc byte[64]; // without one there are only signals to read
         for (; ; )
@@ -51,7 +61,9 @@ public sealed class Foreground : IDisposable
                 entries[3].Fd = PassInput(buffer) ? 0 : -1;
             if (entries[2].Returned != 0 && !PassOutput(buffer))
                 entries[2].Fd = -1;
-            if (entries[0].Returned != 0)
+            if (entries[4].Returned != 0)
+                notify!.Forward(process.Pid);
+            else if (entries[0].Returned != 0)
                 break;
         }
         // What the process wrote last is still in the terminal: the kernel says EIO when there is no more.

@@ -26,6 +26,9 @@ internal sealed class InitProcess : IDisposable
     /// <summary>The descriptor, in that process, of the file system that it holds there; -1: none.</summary>
     public int Held { get; private set; } = -1;
 
+    /// <summary>How many operations the encoded plan has.</summary>
+    public int Operations => _plan.Count;
+
     /// <summary>Encodes a plan and starts a process on it.</summary>
     /// <param name="keep">Descriptors for the new process, under their own numbers.</param>
     public static InitProcess Start(Plan plan, IEnumerable<int> keep, FileDescriptor? cgroup, FileDescriptor? pidNamespace, (int, int, int) streams)

@@ -57,6 +57,9 @@ public sealed class EncodedPlan(byte[] bytes, int length, Operation[] origins)
     /// <summary>The bytes for conman-init.</summary>
     public ReadOnlySpan<byte> Bytes => bytes.AsSpan(0, length);
 
+    /// <summary>How many operations it has.</summary>
+    public int Count => origins.Length;
+
     /// <summary>The operation that the <paramref name="index"/>-th encoded one was made from.</summary>
     public Operation Origin(int index) => origins[index];
 }

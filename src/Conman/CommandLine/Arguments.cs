@@ -25,7 +25,15 @@ internal sealed class Arguments
     }
 
     /// <summary>Whether a flag is given, and not as <c>--flag=false</c>.</summary>
-    public bool Has(string name) => Get(name) is { } value && value != "false";
+    public bool Has(string name) => Get(name) is { } value && Truth(value) != false;
+
+    /// <summary>A truth value as Go's flag package reads one; null: it is none.</summary>
+    public static bool? Truth(string text) => text switch
+    {
+        "true" or "TRUE" or "True" or "t" or "T" or "1" => true,
+        "false" or "FALSE" or "False" or "f" or "F" or "0" => false,
+        _ => null,
+    };
 
     /// <summary>Every value of an option that repeats.</summary>
     public List<string> All(string name) => _options.FindAll(o => o.Name == name).ConvertAll(o => o.Value);
@@ -92,7 +100,7 @@ internal sealed class Arguments
         if (equals >= 0)
         {
             var value = arg[(equals + 1)..];
-            if (option.Value is null && value is not ("true" or "false"))
+            if (option.Value is null && Truth(value) is null)
                 throw new UsageException($"--{name} is a flag: {value} is neither true nor false");
             _options.Add((option.Name, value));
             return 0;
@@ -110,13 +118,15 @@ internal sealed class Arguments
     {
         for (var i = 1; i < arg.Length; i++)
         {
-            var letter = arg[i];
+            var letter = arg[i] switch { '?' => 'h', 'V' => 'v', var c => c }; // crun's names for help and version
             var option = Array.Find(options, o => o.Short == letter) ?? throw Unknown("-" + letter, options);
-            if (option.Value is null)
+            if (option.Value is null && (i + 1 == arg.Length || arg[i + 1] != '='))
             {
                 _options.Add((option.Name, "true"));
                 continue;
             }
+            if (option.Value is null)
+                return AddLong("--" + option.Name + arg[(i + 1)..], null, options);
             var rest = arg[(i + 1)..].TrimStart('=');
             _options.Add((option.Name, rest.Length > 0 ? rest : next ?? throw new UsageException($"-{letter} needs a value: {option.Value}")));
             return rest.Length > 0 ? 0 : 1;

@@ -13,16 +13,17 @@ internal static class DocumentCommands
 {
     public static int Spec(Arguments arguments)
     {
-        var folder = arguments.Get("bundle") is { Length: > 0 } path ? path : ".";
+        var folder = arguments.Get("bundle") is { Length: > 0 } bundle ? bundle : ".";
         var spec = arguments.Has("rootless") ? RuntimeSpec.Spec.DefaultRootless(Processes.EffectiveUser, Processes.EffectiveGroup) : RuntimeSpec.Spec.Default();
-        using var file = Files.TryOpen(folder + "/config.json", OpenFlags.WriteOnly | OpenFlags.Create | OpenFlags.Exclusive, out var errno, mode: 0x1b6 /* 0666 */);
+        var path = arguments.Get("file") is { Length: > 0 } given ? given : folder + "/config.json";
+        using var file = Files.TryOpen(path, OpenFlags.WriteOnly | OpenFlags.Create | OpenFlags.Exclusive, out var errno, mode: 0x1b6 /* 0666 */);
         if (file is null)
         {
             throw new RuntimeException(errno == Errno.EEXIST
-                ? "File config.json exists. Remove it first"
-                : $"cannot write {folder}/config.json: {LinuxException.Describe(errno)}");
+                ? $"File {Path.GetFileName(path)} exists. Remove it first"
+                : $"cannot write {path}: {LinuxException.Describe(errno)}");
         }
-        Files.Write(file.Number, [.. spec.ToUtf8(true), (byte)'\n'], folder + "/config.json");
+        Files.Write(file.Number, [.. spec.ToUtf8(true), (byte)'\n'], path);
         return 0;
     }
 

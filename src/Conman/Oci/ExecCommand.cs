@@ -5,7 +5,6 @@ using Conman.Linux;
 using Conman.Oci.RuntimeSpec;
 using Conman.Runtime;
 using Conman.Runtime.Containers;
-using Conman.Runtime.Plans;
 
 namespace Conman.Oci;
 
@@ -13,8 +12,10 @@ internal static class ExecCommand
 {
     public static int Run(OciContext context, Arguments arguments)
     {
+        CreateCommand.RefuseClosed(arguments); // before any descriptor of our own has their numbers
         using var container = Container.Open(context.Root, arguments.Words[0]);
-        var process = arguments.Get("process") is { } file ? Read(file) : FromCommandLine(container, arguments);
+        var process = arguments.Get("process") is { } file ? Read(file) : Own(container, arguments);
+        Change(process, arguments);
         var detach = arguments.Has("detach");
         var socket = arguments.Get("console-socket");
         if (process.Terminal && detach && socket is null)
@@ -23,13 +24,19 @@ internal static class ExecCommand
             throw new RuntimeException("cannot use console socket if runc will not detach or allocate tty");
 
         using var foreground = detach ? null : new Foreground(process.Terminal && socket is null);
+        var listening = CreateCommand.ListeningDescriptors();
         using var started = Execution.Start(container, new ExecRequest
         {
             Process = process,
             ConsoleSocket = socket,
             ConsoleReceiver = foreground?.ConsoleSocket,
+            PidfdSocket = arguments.Get("pidfd-socket"),
             PidFile = arguments.Get("pid-file"),
-            PreservedDescriptors = arguments.Number("preserve-fds", 0),
+            PreservedDescriptors = listening + arguments.Number("preserve-fds", 0),
+            ListeningDescriptors = listening,
+            ListeningNames = CreateCommand.ListeningNames,
+            Cgroups = arguments.All("cgroup"),
+            IgnorePaused = arguments.Has("ignore-paused"),
             Warn = context.Warn,
         });
         return foreground?.Wait(started).Code ?? 0;
@@ -47,33 +54,42 @@ internal static class ExecCommand
         }
     }
 
-    // The container's own process, but for what the command line says otherwise.
-    private static Process FromCommandLine(Container container, Arguments arguments)
+    // The container's own process, with another program.
+    private static Process Own(Container container, Arguments arguments)
     {
         if (arguments.Words.Count < 2)
-            throw new UsageException("exec needs a command, or --process FILE");
+            throw new RuntimeException("exec args cannot be empty: it needs a command, or --process FILE");
         var process = container.TryReadSpec()?.Process ?? throw new RuntimeException("cannot exec in a stopped container");
         process.Args = arguments.Words[1..];
-        process.Terminal = arguments.Has("tty");
+        process.Terminal = false;
+        return process;
+    }
+
+    // What the command line says goes over what is written.
+    private static void Change(Process process, Arguments arguments)
+    {
+        process.Terminal |= arguments.Has("tty");
         if (arguments.Get("cwd") is { Length: > 0 } cwd)
             process.Cwd = cwd;
         if (arguments.All("env") is { Count: > 0 } variables)
             process.Env = [.. process.Env ?? [], .. variables];
-        if (arguments.Has("no-new-privs"))
-            process.NoNewPrivileges = true;
+        if (arguments.Get("no-new-privs") is not null)
+            process.NoNewPrivileges = arguments.Has("no-new-privs");
+        if (arguments.Get("apparmor") is { Length: > 0 } profile)
+            process.ApparmorProfile = profile;
+        if (arguments.Get("process-label") is { Length: > 0 } label)
+            process.SelinuxLabel = label;
         foreach (var capability in arguments.All("cap"))
             AddCapability(process, capability);
-        if (arguments.Get("user") is { } user)
-            SetUser(process, user);
+        if (arguments.Get("user") is { Length: > 0 } user)
+            UserSpec.Parse(user).ApplyTo(process);
         foreach (var gid in arguments.All("additional-gids"))
-            ((process.User ??= new User()).AdditionalGids ??= []).Add(Id(gid, "--additional-gids"));
-        return process;
+            ((process.User ??= new User()).AdditionalGids ??= []).Add(UserSpec.Id("additional gid", gid));
     }
 
+    // One that the kernel does not know is warned of where the sets are compiled.
     private static void AddCapability(Process process, string name)
     {
-        if (CapabilityNames.Bit(name) == 0)
-            throw new RuntimeException($"--cap: unknown capability {name}");
         var sets = process.Capabilities ??= new Capabilities();
         foreach (var set in (List<string>[])[sets.Bounding ??= [], sets.Effective ??= [], sets.Permitted ??= []])
         {
@@ -81,16 +97,4 @@ internal static class ExecCommand
                 set.Add(name);
         }
     }
-
-    private static void SetUser(Process process, string text)
-    {
-        var colon = text.IndexOf(':');
-        var user = process.User ??= new User();
-        user.Uid = Id(colon < 0 ? text : text[..colon], "--user");
-        if (colon >= 0)
-            user.Gid = Id(text[(colon + 1)..], "--user");
-    }
-
-    private static uint Id(string text, string option) =>
-        uint.TryParse(text, out var id) && id != uint.MaxValue ? id : throw new RuntimeException($"{option}: {text} is no numeric id");
 }

@@ -1,10 +1,9 @@
 // The face of an OCI runtime: runc's command line, its log, its exit codes.
 
-using System.Globalization;
-using System.Text;
 using Conman.CommandLine;
 using Conman.Linux;
 using Conman.Runtime;
+using Conman.Runtime.Cgroups;
 using Conman.Runtime.Containers;
 
 namespace Conman.Oci;
@@ -20,32 +19,12 @@ internal sealed class OciContext
     /// <summary>--rootless: whether a missing right to cgroups may be done without; null: as the caller's rights are.</summary>
     public bool? Rootless { get; init; }
 
-    public string? LogFile { get; init; }
-    public bool LogJson { get; init; }
-    public bool Debug { get; init; }
-
     /// <summary>--cgroup-manager, --systemd-cgroup: who makes the cgroups of containers.</summary>
-    public Runtime.Cgroups.CgroupManager CgroupManager { get; init; }
+    public CgroupManager CgroupManager { get; init; }
 
-    public void Warn(string message) => Log("warning", message);
+    public required OciLog Log { get; init; }
 
-    /// <summary>Logs as logrus does: callers of runc read the last line of the file.</summary>
-    public void Log(string level, string message)
-    {
-        var time = DateTime.UtcNow.ToString("yyyy-MM-ddTHH:mm:ssZ", CultureInfo.InvariantCulture);
-        var line = LogJson
-            ? $"{{\"level\":\"{level}\",\"msg\":{OciWriter.Quote(message)},\"time\":\"{time}\"}}\n"
-            : $"time=\"{time}\" level={level} msg={OciWriter.Quote(message)}\n";
-        if (LogFile is null)
-        {
-            Files.TryWrite(2, Encoding.UTF8.GetBytes(line));
-            return;
-        }
-        using var file = Files.TryOpen(LogFile, OpenFlags.WriteOnly | OpenFlags.Create | OpenFlags.Append, out _, mode: 0x1a4 /* 0644 */);
-        if (file is not null)
-            Files.TryWrite(file.Number, Encoding.UTF8.GetBytes(line));
-    }
-
+    public void Warn(string message) => Log.Write(LogLevel.Warning, message);
 }
 
 internal static class OciFace
@@ -54,102 +33,117 @@ internal static class OciFace
     [
         new("root", "folder for the state of containers (default: /run/conman/oci; of an ordinary user: $XDG_RUNTIME_DIR/conman/oci)", "DIR"),
         new("rootless", "do without cgroups where there is no right to them: true, false or auto (default: auto)", "WHEN"),
-        new("log", "file for messages (default: standard error)", "FILE"),
-        new("log-format", "text or json (default: text)", "FORMAT"),
-        new("debug", "log what is done"),
         new("cgroup-manager", "who makes cgroups: cgroupfs, systemd or disabled (default: cgroupfs)", "MANAGER"),
         new("systemd-cgroup", "as --cgroup-manager systemd; linux.cgroupsPath is then SLICE:PREFIX:NAME"),
+        new("log", "where messages go: [file:]PATH, journald:ID or syslog:ID (default: standard error)", "WHERE"),
+        new("log-format", "text or json (default: text)", "FORMAT"),
+        new("log-level", "least level of messages: error, warning, info or debug (default: info)", "LEVEL"),
+        new("debug", "as --log-level debug"),
+        new("criu", "of old: criu is found in $PATH", "PATH"),
         new("version", "show the version", Short: 'v'),
-        new("help", "show this text", Short: 'h'),
+        HelpOption,
+        UsageOption,
     ];
+
+    private static Option UsageOption => new("usage", "show the first line of it");
+
+    private static Option HelpOption => new("help", "show this text", Short: 'h');
 
     /// <summary>Runs one command.</summary>
     /// <param name="program">What the caller typed to get here.</param>
     public static int Run(string program, string[] args, int at)
     {
-        OciContext? context = null;
+        // Called by runc's name, standard error is read by programs that know runc's; otherwise by a person.
+        var person = program == "conman oci" ? "conman" : null;
+        var log = OciLog.Default(person);
         Command? command = null;
         try
         {
             var (global, next) = Arguments.Parse(args, at, GlobalOptions, 0);
             if (global.Has("version"))
             {
-                Output.Write($"{(program == "conman oci" ? "conman" : program)} version {Program.Version}\nspec: {Runtime.Containers.Container.SpecVersion}\n");
+                Output.Write($"{(program == "conman oci" ? "conman" : program)} version {Program.Version}\nspec: {Container.SpecVersion}\n");
                 return 0;
             }
-            context = Context(program, global);
-            if (global.Has("help") || next == args.Length || args[next] is "help" or "h")
+            log = OciLog.Open(global, person);
+            var context = Context(program, global, log);
+            if (global.Has("help") || global.Has("usage") || next == args.Length || args[next] is "h" || (args[next] is "help" && next + 1 == args.Length))
             {
                 Output.Write(HelpText.Of(program, "An OCI runtime (runtime-spec 1.3), to be used in place of runc.", OciCommands.All(context), GlobalOptions));
                 return 0;
             }
+            var helped = args[next] == "help"; // "help COMMAND" is "COMMAND --help"
+            if (helped)
+                next++;
             command = OciCommands.Find(args[next], context)
                 ?? throw new UsageException($"unknown command {args[next]}" + (Nearest.To(args[next], OciCommands.Names) is { } near ? $": did you mean {near}?" : ""));
-            Option[] options = [.. command.Options, new("help", "", Short: 'h')];
+            Option[] options = [.. command.Options, HelpOption, UsageOption];
             var (arguments, _) = Arguments.Parse(args, next + 1, options, command.StopAfter, global);
-            if (arguments.Has("help"))
+            if (helped || arguments.Has("help") || arguments.Has("usage"))
             {
-                Output.Write(HelpText.Of(program, command));
+                var help = HelpText.Of(program, command);
+                Output.Write(arguments.Has("usage") ? help[..(help.IndexOf('\n') + 1)] : help);
                 return 0;
             }
             if (arguments.Words.Count < command.Count.Least)
                 throw new UsageException($"{command.Name} needs {command.Words}");
             if (arguments.Words.Count > command.Count.Most)
                 throw new UsageException($"{command.Name} takes {(command.Count.Most == 0 ? "no arguments" : command.Words)}: {arguments.Words[command.Count.Most]} is too much");
-            if (context.Debug)
-                context.Log("debug", $"{command.Name} {string.Join(' ', arguments.Words)}");
+            if (global.Get("criu") is not null)
+                context.Warn("--criu ignored (criu binary from $PATH is used); do not use");
+            if (log.Wants(LogLevel.Debug))
+                log.Write(LogLevel.Debug, $"{command.Name} {string.Join(' ', arguments.Words)}");
             return command.Run(arguments);
         }
         catch (UsageException e)
         {
-            Fail(context, e.Message);
+            Fail(log, person, e.Message);
             Output.Error($"Run '{program}{(command is null ? "" : " " + command.Name)} --help' for what it takes.");
             return 1;
         }
         catch (Exception e) when (e is RuntimeException or LinuxException)
         {
-            Fail(context, e.Message);
+            Fail(log, person, e.Message);
             return command?.Name == "exec" ? 255 : 1;
         }
         catch (Exception e)
         {
             // A mistake of ours: still one line, with what is needed to find it.
-            Fail(context, $"internal error: {e.GetType().Name}: {e.Message.ReplaceLineEndings(" ")}");
+            Fail(log, person, $"internal error: {e.GetType().Name}: {e.Message.ReplaceLineEndings(" ")}");
             return 1;
         }
     }
 
-    private static void Fail(OciContext? context, string message)
+    // The last line of the log says why, and so does standard error: callers look for runc's texts in either.
+    private static void Fail(OciLog log, string? person, string message)
     {
-        if (context?.LogFile is not null)
-            context.Log("error", message);
-        // runc's callers look for its texts on standard error, whatever surrounds them.
-        if (context is { LogFile: null, LogJson: true })
-            context.Log("error", message);
-        else
-            Output.Error($"{context?.Program.Split(' ')[0] ?? "conman"}: {message}");
+        log.Write(LogLevel.Error, message);
+        if (log.Elsewhere)
+            Output.Error(person is null ? message : $"{person}: {message}");
     }
 
-    private static OciContext Context(string program, Arguments global)
+    private static OciContext Context(string program, Arguments global, OciLog log) => new()
     {
-        var format = global.Get("log-format") ?? "text";
-        if (format is not ("text" or "json"))
-            throw new UsageException($"invalid log-format: {format} is neither text nor json");
-        return new OciContext
+        Program = program,
+        Root = Path.GetFullPath(global.Get("root") ?? StateRoot.Default),
+        Rootless = global.Get("rootless") switch
         {
-            Program = program,
-            Root = Path.GetFullPath(global.Get("root") ?? StateRoot.Default),
-            Rootless = global.Get("rootless") switch
-            {
-                null or "auto" => null,
-                "true" => true,
-                "false" => false,
-                var other => throw new UsageException($"--rootless: {other} is neither true nor false nor auto"),
-            },
-            LogFile = global.Get("log") is { Length: > 0 } file ? file : null,
-            LogJson = format == "json",
-            Debug = global.Has("debug"),
-            CgroupManager = global.Has("systemd-cgroup") || global.Get("cgroup-manager") == "systemd" ? Runtime.Cgroups.CgroupManager.Systemd : default,
+            null or "auto" => null,
+            var text => Arguments.Truth(text) ?? throw new UsageException($"--rootless: {text} is neither true nor false nor auto"),
+        },
+        CgroupManager = Manager(global),
+        Log = log,
+    };
+
+    private static CgroupManager Manager(Arguments global)
+    {
+        var manager = global.Get("cgroup-manager") switch
+        {
+            null or "cgroupfs" => CgroupManager.Cgroupfs,
+            "systemd" => CgroupManager.Systemd,
+            "disabled" => CgroupManager.Disabled,
+            var other => throw new UsageException($"--cgroup-manager: {other} is not one of cgroupfs, systemd, disabled"),
         };
+        return global.Has("systemd-cgroup") ? CgroupManager.Systemd : manager;
     }
 }

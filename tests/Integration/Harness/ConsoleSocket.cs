@@ -1,4 +1,4 @@
-// The caller's end of --console-socket: a listening socket on which the runtime hands over the master of a terminal.
+// The caller's end of --console-socket and --pidfd-socket: a listening socket on which the runtime hands over a descriptor.
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using System.Text;
@@ -19,26 +19,30 @@ public sealed class ConsoleSocket : IDisposable
     public string Path { get; }
 
     /// <summary>Accepts the runtime's connection and takes the terminal it sends.</summary>
-    public Terminal Receive()
+    public Terminal Receive() => new(ReceiveDescriptor().Descriptor);
+
+    /// <summary>Accepts the runtime's connection and takes the descriptor it sends, with the words beside it.</summary>
+    public (string Text, int Descriptor) ReceiveDescriptor()
     {
-        Assert.True(Wait.ForInput((int)_listener.Handle), "nobody connects to the console socket");
+        Assert.True(Wait.ForInput((int)_listener.Handle), $"nobody connects to {Path}");
         using Socket connection = _listener.Accept();
-        Assert.True(Wait.ForInput((int)connection.Handle), "no terminal arrives on the console socket");
-        return new Terminal(ReceiveDescriptor((int)connection.Handle));
+        Assert.True(Wait.ForInput((int)connection.Handle), $"no descriptor arrives on {Path}");
+        return ReceiveDescriptor((int)connection.Handle);
     }
 
     public void Dispose() => _listener.Dispose();
 
-    private static unsafe int ReceiveDescriptor(int socket)
+    private static unsafe (string, int) ReceiveDescriptor(int socket)
     {
         byte* text = stackalloc byte[4096];
         byte* control = stackalloc byte[64];
         var vector = new Libc.IoVec { iov_base = text, iov_len = 4096 };
         var message = new Libc.MsgHdr { msg_iov = &vector, msg_iovlen = 1, msg_control = control, msg_controllen = 64 };
-        Libc.Check(Libc.recvmsg(socket, &message, 0x40000000 /* MSG_CMSG_CLOEXEC */), "receive a terminal");
+        nint length = Libc.recvmsg(socket, &message, 0x40000000 /* MSG_CMSG_CLOEXEC */);
+        Libc.Check(length, "receive a descriptor");
         // cmsghdr: length (8 bytes), level SOL_SOCKET, type SCM_RIGHTS, then the one descriptor.
         Assert.Equal((20u, 1, 1), ((uint)*(ulong*)control, *(int*)(control + 8), *(int*)(control + 12)));
-        return *(int*)(control + 16);
+        return (Encoding.UTF8.GetString(text, (int)length), *(int*)(control + 16));
     }
 }
 

@@ -83,6 +83,11 @@ public abstract class ContainerTest : IDisposable
             Directory.Delete(Runtime.Root, recursive: true);
     }
 
+    /// <summary>What a test must remove itself: what it made with other programs than the runtime.</summary>
+    protected virtual void CleanUp()
+    {
+    }
+
     public void Dispose()
     {
         GC.SuppressFinalize(this);
@@ -90,6 +95,7 @@ public abstract class ContainerTest : IDisposable
             return; // skipped
         try
         {
+            CleanUp();
             if (Directory.Exists(Runtime.Root) && Directory.EnumerateFileSystemEntries(Runtime.Root).Any())
             {
                 foreach (Bundle bundle in _bundles)

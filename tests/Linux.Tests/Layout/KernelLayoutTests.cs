@@ -16,7 +16,7 @@ public class KernelLayoutTests
         "#define SEEK_SET 0", "#define SEEK_END 2",
     ];
 
-    private static readonly string[] LibraryHeaders = ["#define _GNU_SOURCE", "sys/socket.h", "sys/mount.h", "sys/un.h", "sys/eventfd.h", "poll.h"];
+    private static readonly string[] LibraryHeaders = ["#define _GNU_SOURCE", "sys/socket.h", "sys/mount.h", "sys/un.h", "sys/eventfd.h", "poll.h", "regex.h"];
 
     // Enumerations: C# name → C name by a prefix, or one by one. A member that is zero and means "nothing" has no name in C.
     private static readonly Dictionary<Type, Func<string, string?>> Enums = new()
@@ -81,6 +81,7 @@ public class KernelLayoutTests
             "LoadProgram" => "BPF_PROG_LOAD", "Attach" => "BPF_PROG_ATTACH", "CgroupDeviceProgram" => "BPF_PROG_TYPE_CGROUP_DEVICE",
             "CgroupDevice" => "BPF_CGROUP_DEVICE", "AllowMulti" => "BPF_F_ALLOW_MULTI", _ => null,
         },
+        ["PosixPattern"] = name => name == "Size" ? "sizeof(regex_t)" : name,
         ["Sockets"] = name => name switch
         {
             "CloseOnExec" => "SOCK_CLOEXEC", "NonBlock" => "SOCK_NONBLOCK", "NoSignal" => "MSG_NOSIGNAL", "CmsgCloseOnExec" => "MSG_CMSG_CLOEXEC", _ => null,
@@ -211,7 +212,7 @@ public class KernelLayoutTests
     public void A_number_with_a_name_beside_it_is_what_the_name_says()
     {
         // 4 /* WEXITED */, 1 | 2 /* A | B */, 0x1ed /* 0755 */: wherever they stand in the sources.
-        var (kernel, library) = (new CSource([.. KernelHeaders, "#define LOCK_EX 2", "#define LOCK_NB 4"]), new CSource(LibraryHeaders));
+        var (kernel, library) = (new CSource([.. KernelHeaders, "#define LOCK_EX 2", "#define LOCK_NB 4", "#define LOCK_UN 8"]), new CSource(LibraryHeaders));
         var count = 0;
         foreach (var file in Directory.GetFiles(Path.Combine(CSource.Root, "src"), "*.cs", SearchOption.AllDirectories))
         {
@@ -228,5 +229,5 @@ public class KernelLayoutTests
         Assert.True(count > 30, $"only {count} were found");
     }
 
-    private static bool IsOfTheLibrary(string name) => Regex.IsMatch(name, "^(SOCK_|EFD_|MSG_|AF_|SOL_|SCM_|MNT_)");
+    private static bool IsOfTheLibrary(string name) => Regex.IsMatch(name, "^(SOCK_|EFD_|MSG_|AF_|SOL_|SCM_|MNT_|REG_|sizeof.regex_t)");
 }
