@@ -241,9 +241,26 @@ public sealed class Container : IDisposable
             });
         }
         RunHooksOrStop("startContainer", Record.Hooks?.StartContainer, ContainerStatus.Created, Record.Pid);
+        using var agent = Record.AsksAgentAtStart ? SeccompAgent.Connect(TryReadSpec()!.Linux!.Seccomp!) : null;
         Sockets.TrySend(connection, "s"u8);
-        InitProcess.ThrowIfFailed(connection, index => CompiledPlan().Origin(index));
+        InitProcess.ThrowIfFailed(connection, index => CompiledPlan().Origin(index), agent is null ? null : listener => Deliver(agent, listener));
         Files.TryUnlink(ContainerFolder.StartSocket, _folder.Descriptor.Number);
+    }
+
+    // "If sending to this socket fails, the runtime MUST generate an error" (config-linux.md): a program without its agent must not run on.
+    private void Deliver(SeccompAgent agent, FileDescriptor listener)
+    {
+        try
+        {
+            agent.Deliver(listener, Record!.Pid, State(ContainerStatus.Created));
+        }
+        catch (RuntimeException)
+        {
+            using var init = TryOpenInit();
+            if (init is not null)
+                Processes.TrySignal(init, Signals.SIGKILL);
+            throw;
+        }
     }
 
     /// <summary>Runs what is to run once the program has been started; a hook that fails is the end of the container, as with runc.</summary>
@@ -272,13 +289,18 @@ public sealed class Container : IDisposable
         hooks is { Count: > 0 } ? HookRunner.RunAll(kind, hooks, State(status).ToUtf8(false)) : [];
 
     // A failure names an operation by its place; the plan is compiled again to know its words.
-    private Plans.EncodedPlan CompiledPlan() =>
-        Plans.PlanEncoder.Encode(Compiling.PlanCompiler.Compile(TryReadSpec()!, new Compiling.HostFacts
+    private Plans.EncodedPlan CompiledPlan()
+    {
+        // What the host had when the container was created: else it would not be there.
+        var facts = new Compiling.HostFacts
         {
             Hierarchies = CgroupHierarchy.UnifiedOnly ? null : CgroupHierarchy.List(),
             Rights = Compiling.HostRights.Current,
+            AppArmor = true,
             Selinux = true,
-        }, new Compiling.CompileOptions
+            Landlock = Landlock.Version,
+        };
+        return Plans.PlanEncoder.Encode(Compiling.PlanCompiler.Compile(TryReadSpec()!, facts, new Compiling.CompileOptions
         {
             Id = Id,
             Bundle = Record!.Bundle is ['/', ..] bundle ? bundle : "/",
@@ -286,6 +308,7 @@ public sealed class Container : IDisposable
             AwaitStart = true,
             WithoutCgroup = Record.Cgroup is null,
         }).Plan, -1);
+    }
 
     /// <summary>Kills what is left of it and removes every trace, the folder last; then poststop hooks run.</summary>
     /// <returns>Warnings of those hooks.</returns>

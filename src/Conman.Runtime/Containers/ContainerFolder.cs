@@ -1,6 +1,7 @@
 // A container's folder below --root: it is made first and removed last, so that whatever exists in between has an owner.
 //
 //   <root>/<id>/cgroup       a link to the cgroup's folder, made before the cgroup: what `delete` must remove, though all else is lost
+//   <root>/<id>/resctrl*     links to its groups of resctrl, if it has any, for the same purpose
 //   <root>/<id>/config.json  the spec as it was when the container was created
 //   <root>/<id>/start        a socket: who sends a byte starts the container; while init waits, it can be connected to
 //   <root>/<id>/state.json   the record; written once the process exists
@@ -142,7 +143,10 @@ internal sealed class ContainerFolder : IDisposable
     public void Remove()
     {
         Files.TryUnlink(RecordFile, Descriptor.Number);
-        foreach (var name in Files.List(Descriptor, Id))
+        var names = Files.List(Descriptor, Id);
+        if (names.Exists(ResourceControl.IsLink))
+            ResourceControl.Remove(this);
+        foreach (var name in names)
             Files.TryUnlink(name, Descriptor.Number);
         var errno = Files.TryRemoveDirectory($"{Root}/{Id}");
         if (errno is not (0 or Errno.ENOENT))

@@ -36,6 +36,9 @@ public sealed partial class ContainerRecord
     /// <summary>The cgroup: its folder, or on a v1 host a line for each hierarchy, as the link <c>cgroup</c> has it; null where the user may have none.</summary>
     public string? Cgroup { get; set; }
 
+    /// <summary>The filter is loaded by <c>start</c>, and has a listener for a seccomp agent.</summary>
+    public bool AsksAgentAtStart { get; set; }
+
     /// <summary>As <c>create</c> was told.</summary>
     public bool NoPivot { get; set; }
 

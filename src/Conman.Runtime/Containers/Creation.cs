@@ -64,6 +64,7 @@ public sealed class Creation : IDisposable
     private InitProcess? _init;
     private ProcessHandle? _restored;
     private bool _committed, _scored;
+    private SeccompAgent? _agent;
 
     private Creation(CreateRequest request, Bundle bundle, CompiledSpec compiled, ContainerFolder folder)
     {
@@ -121,6 +122,7 @@ public sealed class Creation : IDisposable
         }
         _restored?.Dispose();
         _init?.Dispose();
+        _agent?.Dispose();
         _host.Dispose();
         Container.Dispose();
     }
@@ -145,6 +147,7 @@ public sealed class Creation : IDisposable
             Restore(cgroup, _request.Image);
             return;
         }
+        var resctrl = Spec.Linux.IntelRdt is { } rdt ? ResourceControl.Prepare(rdt, Folder) : null;
         if (_compiled.ConsoleReceiver is { } receiver)
         {
             _host.Give(receiver, _request.ConsoleReceiver is { } own
@@ -154,6 +157,9 @@ public sealed class Creation : IDisposable
         }
         if (_compiled.StartListener is { } listener)
             _host.Give(listener, Sockets.Listen(Folder.Descriptor, ContainerFolder.StartSocket));
+        // Where start is awaited, a filter that is loaded last is loaded then (Container.Start).
+        if (_compiled.NeedsAgent && !(_request.AwaitStart && Spec.Process!.NoNewPrivileges))
+            _agent = SeccompAgent.Connect(Spec.Linux.Seccomp!);
         _host.Open(_compiled.Plan);
         CheckRoot();
 
@@ -171,6 +177,10 @@ public sealed class Creation : IDisposable
             if (folder is not null && !_request.Rootless) // else there are no devices but the host's own, by their own rights
                 DeviceRules.Attach(_compiled.DeviceProgram, folder);
         }
+        if (resctrl is not null)
+            ResourceControl.Enter(resctrl, _init.Process.Pid);
+        if (_agent is not null)
+            _init.TakeListener = listener => Deliver(listener, cgroup);
         cgroup?.Limit(_compiled.Limits);
         Folder.WriteSpec(_bundle.Json);
         Accompany(cgroup);
@@ -250,6 +260,16 @@ public sealed class Creation : IDisposable
                 case Plans.SyncPoint.Held:
                     TreeCopy.Fill(_init, _compiled.Plan.Root!.Descriptor);
                     break;
+                case Plans.SyncPoint.Reborn:
+                    IdMaps.RequireGiven(_init.Process.Pid, Spec.Linux!);
+                    break;
+                case Plans.SyncPoint.NetDevices:
+                    NetDevices.Move(Spec.Linux!.NetDevices!, _init.Process.Pid);
+                    break;
+                case Plans.SyncPoint.Landlock:
+                    using (var root = Files.Open("/proc/" + _init.Process.Pid + "/root", OpenFlags.Path | Files.Directory))
+                        _compiled.Landlock!.AddRules(root);
+                    break;
                 case Plans.SyncPoint.Hooks:
                     Record(cgroup);
                     RunEarlyHooks();
@@ -264,6 +284,12 @@ public sealed class Creation : IDisposable
             }
             _init.Go();
         }
+    }
+
+    private void Deliver(FileDescriptor listener, ContainerCgroup? cgroup)
+    {
+        Record(cgroup);
+        _agent!.Deliver(listener, _init!.Process.Pid, Container.State(ContainerStatus.Creating));
     }
 
     private void RunEarlyHooks()
@@ -302,6 +328,7 @@ public sealed class Creation : IDisposable
             Cgroup = cgroup?.Record,
             NoPivot = _request.NoPivot,
             Annotations = Spec.Annotations,
+            AsksAgentAtStart = _compiled.NeedsAgent && _agent is null,
             Hooks = Spec.Hooks,
         };
         if (cgroup is null)
