@@ -400,10 +400,10 @@ static int loopback_up(void)
     return error;
 }
 
-static int send_descriptor(int socket, int fd, const char *name)
+static int send_descriptor(int socket, int fd, const void *bytes, size_t size)
 {
     struct { size_t len; int level, type, fd; } control = { 20, 1 /* SOL_SOCKET */, 1 /* SCM_RIGHTS */, fd };
-    struct { const void *base; size_t len; } data = { name, length(name) };
+    struct { const void *base; size_t len; } data = { bytes, size };
     struct { void *name; unsigned namelen; void *iov; size_t iovlen; void *control; size_t controllen; int flags; } message = {
         0, 0, &data, 1, &control, sizeof control, 0
     };
@@ -444,7 +444,7 @@ static int open_console(const struct plan_op *op)
         }
     }
     if (!error && op->a >= 0) {
-        error = send_descriptor(op->a, master, "/dev/ptmx");
+        error = send_descriptor(op->a, master, "/dev/ptmx", 9);
         SHUT(op->a);
     }
     SHUT(master);
@@ -472,11 +472,48 @@ static int drop_bounds(uint64_t kept)
     return 0;
 }
 
-static int load_filter(const struct plan_op *op)
+static volatile int listener; /* 0 until the filter is loaded */
+static volatile int sent;     /* 0 until the listener has been sent: 1, or -errno */
+
+__attribute__((noreturn)) static void send_listener(void)
 {
+    while (!listener)
+        sys0(__NR_sched_yield);
+    int error = send_descriptor(status, listener, &report, sizeof report);
+    sent = error ? error : 1;
+    for (;;)
+        sys1(__NR_exit, 0);
+}
+
+/*
+ * A filter may hand any call to its listener, also those with which the listener would be sent, and then nobody could ever answer. So a thread
+ * that the filter is not for sends it; this one makes no call until that is done, which takes as long as a packet does.
+ */
+static int load_filter(const struct plan_op *op, uint32_t index)
+{
+    static char stack[4096] __attribute__((aligned(16)));
     struct sock_fprog program = { (unsigned short)op->x[1], (struct sock_filter *)op->bytes };
-    long result = sys3(__NR_seccomp, SECCOMP_SET_MODE_FILTER, op->x[0], &program);
-    return result < 0 ? (int)result : 0;
+    int listens = !!(op->x[0] & SECCOMP_FILTER_FLAG_NEW_LISTENER);
+    long result = 0;
+
+    if (listens) {
+        struct clone_args args = {
+            .flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD,
+            .stack = (uint64_t)stack,
+            .stack_size = sizeof stack,
+        };
+        report.kind = REPORT_LISTENER;
+        report.index = index;
+        result = sys_thread(&args, sizeof args, send_listener);
+    }
+    if (result >= 0)
+        result = sys3(__NR_seccomp, SECCOMP_SET_MODE_FILTER, op->x[0], &program);
+    if (result < 0 || !listens)
+        return (int)result;
+    listener = (int)result;
+    while (!sent)
+        ;
+    return sent < 0 ? sent : 0;
 }
 
 /* The kernel reports a directory outside the root as "(unreachable)/…" (CVE-2024-21626). */
@@ -614,7 +651,7 @@ static int perform(const struct plan_op *op, uint32_t index)
     case OP_BOUND:
         return drop_bounds(op->x[0]);
     case OP_SECCOMP:
-        return load_filter(op);
+        return load_filter(op, index);
     case OP_CHDIR:
         return change_directory(text);
     case OP_FIND:

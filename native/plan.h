@@ -62,7 +62,7 @@ enum plan_code {
     OP_CONSOLE,   /* a: socket that gets the master, or -1; b: 1 to bind the terminal on /dev/console; c: rows, d: columns; x[0]: uid */
     OP_TERMINAL,  /* make that terminal the controlling one and standard input, output and error */
     OP_BOUND,     /* x[0]: capabilities that stay in the bounding set */
-    OP_SECCOMP,   /* x[0]: flags, x[1]: number of instructions, then the instructions */
+    OP_SECCOMP,   /* x[0]: flags, x[1]: number of instructions, then the instructions. A listener goes out with REPORT_LISTENER */
     OP_CHDIR,     /* text 0: path. Must end inside the root */
     OP_FIND,      /* a: number of candidates, text: their paths. Remember the first that may be executed */
     OP_EXEC,      /* a: number of arguments, b: of variables; text: they. Execute what OP_FIND found */
@@ -88,6 +88,11 @@ struct plan_report {
     char text[244]; /* the kernel's own words, NUL-terminated, or empty */
 };
 
-enum plan_report_kind { REPORT_FAILED = 1, REPORT_SYNC, REPORT_PID };
+enum plan_report_kind {
+    REPORT_FAILED = 1,
+    REPORT_SYNC,
+    REPORT_PID,
+    REPORT_LISTENER, /* comes with a descriptor (SCM_RIGHTS): the filter's listener. No answer is expected */
+};
 
 #endif

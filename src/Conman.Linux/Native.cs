@@ -214,6 +214,8 @@ internal static class SyscallNumber
     public const int openat2 = 437;
     public const int pidfd_getfd = 438;
     public const int mount_setattr = 442;
+    public const int landlock_create_ruleset = 444;
+    public const int landlock_add_rule = 445;
 
     public static readonly int bpf = RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 280 : 321;
 }

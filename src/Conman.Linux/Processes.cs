@@ -183,6 +183,14 @@ public static unsafe class Processes
         return info.si_code == 1 /* CLD_EXITED */ ? new Exit(info.si_status, 0) : new Exit(0, info.si_status);
     }
 
+    /// <summary>sched_setaffinity(2) of this thread, and so of what it starts; errno or 0.</summary>
+    /// <param name="cpus">One bit a CPU, the first in the lowest bit of the first byte.</param>
+    public static int TrySetAffinity(ReadOnlySpan<byte> cpus)
+    {
+        fixed (byte* p = cpus)
+            return Native.syscall(SyscallNumbers.sched_setaffinity, 0, cpus.Length, (nint)p, 0, 0, 0) < 0 ? Marshal.GetLastPInvokeError() : 0;
+    }
+
     /// <summary>The time a process was started, in clock ticks since boot (proc(5), stat field 22); 0 if there is none.</summary>
     public static ulong StartTime(int pid) => Stat(pid).StartTime;
 

@@ -174,6 +174,11 @@ public static unsafe class Sockets
     {
         *address = default;
         address->sun_family = (ushort)AF_UNIX;
-        return 2 + Encoding.UTF8.GetBytes(path, new Span<byte>((byte*)address + 2, 107)) + 1;
+        var name = new Span<byte>((byte*)address + 2, 107);
+        var length = Encoding.UTF8.GetBytes(path, name);
+        if (path[0] != '@')
+            return 2 + length + 1;
+        name[0] = 0; // the length says where such a name ends (unix(7), "abstract")
+        return 2 + length;
     }
 }

@@ -34,6 +34,9 @@ public static class SyscallNumbers
     public static int sched_setattr => Arm64 ? 274 : 314;
     public static int write => Arm64 ? 64 : 1;
     public static int fcntl => Arm64 ? 25 : 72;
+    public static int sched_setaffinity => Arm64 ? 122 : 203;
+    public static int set_mempolicy => Arm64 ? 237 : 238;
+    public static int seccomp => Arm64 ? 277 : 317;
     public static int close => Arm64 ? 57 : 3;
     public const int open_tree = 428;
     public const int move_mount = 429;
@@ -42,4 +45,5 @@ public static class SyscallNumbers
     public const int fsmount = 432;
     public const int close_range = 436;
     public const int mount_setattr = 442;
+    public const int landlock_restrict_self = 446;
 }

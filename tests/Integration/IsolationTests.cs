@@ -220,4 +220,56 @@ public class IsolationTests : ContainerTest
     [SkippableFact]
     public void Without_a_cgroup_namespace_the_path_is_the_one_asked_for() =>
         Runtime.RunContainer(Bundle.WithoutNamespace("cgroup").Shell("grep ^0:: /proc/self/cgroup")).Printed($"0::/conman-test/{Bundle.Id}");
+
+    [SkippableFact]
+    public void Exec_has_the_clocks_of_the_container()
+    {
+        StartIdle(Bundle.Namespace("time").Set("linux/timeOffsets", new JsonObject { ["boottime"] = new JsonObject { ["secs"] = 1337 } }));
+        Runtime.Run("exec", Bundle.Id, "awk", "/boottime/{print $2}", "/proc/self/timens_offsets").Printed("1337");
+    }
+
+    // A time namespace that is joined brings its offsets; saying others as well would be a promise that cannot be kept.
+    [SkippableFact]
+    public void A_joined_time_namespace_has_its_own_clocks()
+    {
+        Bundle owner = NewBundle().Namespace("time").Set("linux/timeOffsets", new JsonObject { ["boottime"] = new JsonObject { ["secs"] = 1337 } });
+        int pid = StartIdle(owner);
+        Bundle.Namespace("time", $"/proc/{pid}/ns/time").Args("awk", "/boottime/{print $2}", "/proc/self/timens_offsets");
+        Runtime.RunContainer(Bundle).Printed("1337");
+        Bundle.Set("linux/timeOffsets", new JsonObject { ["boottime"] = new JsonObject { ["secs"] = 1 } });
+        Runtime.RunContainer(Bundle).FailedWith("you may only provide one");
+    }
+
+    // runc #4390: root of the host joins what the user namespace does not own, too.
+    [SkippableFact]
+    public void With_a_joined_user_namespace_a_network_of_the_host_can_be_joined()
+    {
+        int pid = StartIdle(NewBundle().UserNamespace());
+        int other = StartIdle(NewBundle());
+        Bundle.Namespace("user", $"/proc/{pid}/ns/user").Namespace("network", $"/proc/{other}/ns/net").WithoutMount("/sys").WithoutMount("/sys/fs/cgroup")
+            .Shell("readlink /proc/self/ns/user; readlink /proc/self/ns/net");
+        Runtime.RunContainer(Bundle).Printed(Link(pid, "user"), Link(other, "net"));
+    }
+
+    [SkippableFact]
+    public void Maps_beside_a_joined_user_namespace_must_be_its_own()
+    {
+        int pid = StartIdle(NewBundle().UserNamespace());
+        Bundle.UserNamespace().Namespace("user", $"/proc/{pid}/ns/user").Shell("id -u");
+        Runtime.RunContainer(Bundle).Printed("0");
+        Bundle.UserNamespace(200000).Namespace("user", $"/proc/{pid}/ns/user");
+        Runtime.RunContainer(Bundle).FailedWith("both namespace path and non-matching mapping specified");
+    }
+
+    [SkippableFact]
+    public void Every_namespace_of_another_container_but_the_mounts_can_be_joined_at_once()
+    {
+        int pid = StartIdle(NewBundle().UserNamespace().Namespace("time"));
+        Bundle.Remove("hostname");
+        foreach ((string type, string file) in ((string, string)[])[
+            ("user", "user"), ("pid", "pid"), ("network", "net"), ("ipc", "ipc"), ("uts", "uts"), ("cgroup", "cgroup"), ("time", "time")])
+            Bundle.Namespace(type, $"/proc/{pid}/ns/{file}");
+        Bundle.Shell("for n in user pid net ipc uts cgroup time; do readlink /proc/self/ns/$n; done");
+        Runtime.RunContainer(Bundle).Printed([.. ((string[])["user", "pid", "net", "ipc", "uts", "cgroup", "time"]).Select(n => Link(pid, n))]);
+    }
 }

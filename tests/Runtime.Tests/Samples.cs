@@ -33,7 +33,10 @@ internal static class Samples
         AwaitStart = awaitStart,
     };
 
-    public static CompiledSpec Compile(Spec spec, CompileOptions? options = null) => PlanCompiler.Compile(spec, new HostFacts(), options ?? Options());
+    /// <summary>A host that has everything.</summary>
+    public static HostFacts Facts { get; } = new() { AppArmor = true, Selinux = true, Landlock = 7 };
+
+    public static CompiledSpec Compile(Spec spec, CompileOptions? options = null, HostFacts? facts = null) => PlanCompiler.Compile(spec, facts ?? Facts, options ?? Options());
 
     /// <summary>Gives every handle a number, as the runtime does when it opens them.</summary>
     public static Plan Open(Plan plan)
@@ -46,7 +49,7 @@ internal static class Samples
     /// <summary>The sentence with which a spec is refused.</summary>
     public static string Refusal(Spec spec, CompileOptions? options = null)
     {
-        var message = Assert.Throws<RuntimeException>(() => Compile(spec, options)).Message;
+        var message = Assert.Throws<RuntimeException>(() => Compile(spec, options, new HostFacts())).Message;
         Assert.DoesNotContain('\n', message);
         return message;
     }

@@ -13,8 +13,14 @@ public sealed class HostFacts
     /// <summary>The mount point that the root file system's path lies on.</summary>
     public string MountOfRoot { get; init; } = "/";
 
-    /// <summary>SELinux is enabled: file systems can be given a label.</summary>
+    /// <summary>AppArmor is on.</summary>
+    public bool AppArmor { get; init; }
+
+    /// <summary>SELinux is on: processes, and file systems, can be given a label.</summary>
     public bool Selinux { get; init; }
+
+    /// <summary>The version of the kernel's Landlock; 0: it has none.</summary>
+    public int Landlock { get; init; }
 
     /// <summary>Home directory of the process's user by the container's /etc/passwd; null if it has none.</summary>
     public string? Home { get; init; }

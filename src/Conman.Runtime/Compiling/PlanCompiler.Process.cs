@@ -1,5 +1,6 @@
 // Compiling the process: limits, ids, capabilities, filter, program.
 
+using System.Numerics;
 using Conman.Oci.RuntimeSpec;
 using Conman.Runtime.Plans;
 using Conman.Runtime.Seccomp;
@@ -9,23 +10,65 @@ namespace Conman.Runtime.Compiling;
 public sealed partial class PlanCompiler
 {
     private SeccompFilter? _filter;
+    private LandlockRuleset? _landlock;
 
     private void BecomeProcess(bool terminal)
     {
         if (terminal)
             _plan.Add(new TakeTerminal());
         _filter = _linux.Seccomp is null ? null : SeccompCompiler.Compile(_linux.Seccomp);
-        if (_filter is { NeedsListener: true })
-            throw new RuntimeException("linux.seccomp: SCMP_ACT_NOTIFY is not supported yet");
-        if (_linux.Personality is { } personality)
-            _plan.Add(Scheduling.Personality(personality));
-        AddProcess(_plan, _process, _facts, _filter, _newUser || _joinedUser, _warnings);
+        _landlock = PrepareLandlock(_plan, _spec, _facts, _warnings);
+        if (_landlock is not null)
+            _plan.Add(new Sync(SyncPoint.Landlock));
+        AddExecutionDomain(_plan, _linux);
+        AddProcess(_plan, _process, _facts, _filter, _landlock, _newUser || _joinedUser, _warnings);
     }
 
     private void ExecuteProgram() => AddProgram(_plan, _process, _facts, _filter, _options.PreservedDescriptors, _options.ListeningDescriptors, _options.ListeningNames);
 
+    /// <summary>What <c>linux</c> says of every process of the container. Shared with exec.</summary>
+    internal static void AddExecutionDomain(Plan plan, Oci.RuntimeSpec.Linux linux)
+    {
+        if (linux.MemoryPolicy is { } policy)
+            plan.Add(Scheduling.MemoryPolicy(policy));
+        if (linux.Personality is { } personality)
+            plan.Add(Scheduling.Personality(personality));
+    }
+
+    /// <summary>The ruleset that the annotations ask for, or null. Shared with exec.</summary>
+    internal static LandlockRuleset? PrepareLandlock(Plan plan, Spec spec, HostFacts facts, List<string> warnings)
+    {
+        if (LandlockPolicy.Parse(spec.Annotations) is not { } policy)
+            return null;
+        if (policy.CanBeExpressed(facts.Landlock))
+            return plan.Prepare(new LandlockRuleset(policy, facts.Landlock));
+        warnings.Add("org.conman.landlock.*: this kernel's Landlock can restrict nothing of it");
+        return null;
+    }
+
+    private static void RequireSelinux(HostFacts facts)
+    {
+        if (!facts.Selinux)
+            throw new RuntimeException("process.selinuxLabel: selinux label is specified in config, but selinux is disabled or not supported");
+    }
+
+    private static void AddLabels(Plan plan, Process process, HostFacts facts)
+    {
+        if (!string.IsNullOrEmpty(process.ApparmorProfile))
+        {
+            if (!facts.AppArmor)
+                throw new RuntimeException("process.apparmorProfile: apparmor: config provided but apparmor not supported");
+            plan.Add(new SetLabel(plan.Prepare(new HostProc("/proc")), "apparmor/exec", "exec " + process.ApparmorProfile, "take the AppArmor profile " + process.ApparmorProfile));
+        }
+        if (!string.IsNullOrEmpty(process.SelinuxLabel))
+        {
+            RequireSelinux(facts);
+            plan.Add(new SetLabel(plan.Prepare(new HostProc("/proc")), "exec", process.SelinuxLabel, "take the SELinux label " + process.SelinuxLabel));
+        }
+    }
+
     /// <summary>From root with every capability to the user that the program runs as. Shared with exec.</summary>
-    internal static void AddProcess(Plan plan, Process process, HostFacts facts, SeccompFilter? filter, bool inUserNamespace, List<string> warnings)
+    internal static void AddProcess(Plan plan, Process process, HostFacts facts, SeccompFilter? filter, LandlockRuleset? landlock, bool inUserNamespace, List<string> warnings)
     {
         foreach (var limit in process.Rlimits ?? [])
             plan.Add(new SetLimit(limit.Type!, ResourceLimits.Number(limit.Type!), limit.Soft, limit.Hard));
@@ -33,17 +76,17 @@ public sealed partial class PlanCompiler
             plan.Add(Scheduling.Policy(scheduler));
         if (process.IoPriority is { } priority)
             plan.Add(Scheduling.IoPriority(priority));
-        if (!string.IsNullOrEmpty(process.ApparmorProfile))
-            throw new RuntimeException("process.apparmorProfile: apparmor is not supported yet");
-        if (!string.IsNullOrEmpty(process.SelinuxLabel))
-            throw new RuntimeException("process.selinuxLabel: selinux is not supported yet");
+        AddLabels(plan, process, facts);
         if (process.NoNewPrivileges)
             plan.Add(new NoNewPrivileges());
+        else if (landlock is not null)
+            plan.Add(new RestrictSelf(landlock)); // as with the filter: only a privileged process may, without no_new_privs
         if (filter is not null && !process.NoNewPrivileges)
             plan.Add(new LoadFilter(filter.Program, filter.Flags));
 
         var capabilities = process.Capabilities;
-        var bounding = Set(capabilities?.Bounding, "bounding", facts, warnings);
+        var unknown = new SortedSet<string>(StringComparer.Ordinal);
+        var bounding = Set(capabilities?.Bounding, facts, unknown);
         if ((bounding & facts.Capabilities) != facts.Capabilities)
             plan.Add(new BoundCapabilities(bounding));
         var user = process.User ?? new User();
@@ -51,16 +94,18 @@ public sealed partial class PlanCompiler
         // "Where umask is not set, the runtime chooses": 022, as every shell expects, whatever the caller had.
         plan.Add(new SetUmask(user.Umask ?? 0x12 /* 022 */));
         plan.Add(new ChangeDirectory(process.Cwd!));
-        var inheritable = Set(capabilities?.Inheritable, "inheritable", facts, warnings);
-        var permitted = Set(capabilities?.Permitted, "permitted", facts, warnings);
-        var ambient = Set(capabilities?.Ambient, "ambient", facts, warnings);
-        if ((ambient & ~(inheritable & permitted)) != 0)
-        {
-            warnings.Add($"process.capabilities.ambient: {CapabilityNames.List(ambient & ~(inheritable & permitted))} cannot be ambient without being permitted and inheritable");
-            ambient &= inheritable & permitted;
-        }
-        plan.Add(new SetCapabilities(Set(capabilities?.Effective, "effective", facts, warnings), permitted, inheritable, ambient));
+        var inheritable = Set(capabilities?.Inheritable, facts, unknown);
+        var permitted = Set(capabilities?.Permitted, facts, unknown);
+        var ambient = Set(capabilities?.Ambient, facts, unknown);
+        for (var rest = ambient & ~(inheritable & permitted); rest != 0; rest &= rest - 1)
+            warnings.Add($"can't raise ambient capability {CapabilityNames.All[BitOperations.TrailingZeroCount(rest)]}: it is not both permitted and inheritable");
+        ambient &= inheritable & permitted;
+        plan.Add(new SetCapabilities(Set(capabilities?.Effective, facts, unknown), permitted, inheritable, ambient));
+        if (unknown.Count > 0)
+            warnings.Add($"ignoring unknown or unavailable capabilities: [{string.Join(' ', unknown)}]");
         plan.Add(new FindProgram(process.Args![0], Candidates(process), process.Args[0].IndexOf('/') < 0));
+        if (landlock is not null && process.NoNewPrivileges)
+            plan.Add(new RestrictSelf(landlock)); // no path is looked at from here to the program
     }
 
     /// <summary>The last steps, after which nothing of the runtime is left.</summary>
@@ -94,14 +139,14 @@ public sealed partial class PlanCompiler
         return variables;
     }
 
-    private static ulong Set(List<string>? names, string set, HostFacts facts, List<string> warnings)
+    private static ulong Set(List<string>? names, HostFacts facts, SortedSet<string> unknown)
     {
         ulong bits = 0;
         foreach (var name in names ?? [])
         {
             var bit = CapabilityNames.Bit(name);
             if ((bit & facts.Capabilities) == 0)
-                warnings.Add($"ignoring unknown or unavailable capability {Words.Quote(name)} in process.capabilities.{set}");
+                unknown.Add(name);
             bits |= bit & facts.Capabilities;
         }
         return bits;

@@ -33,6 +33,12 @@ public sealed class CompiledSpec
     /// <summary>There is no cgroup (<see cref="CompileOptions.WithoutCgroup"/>).</summary>
     public bool WithoutCgroup { get; init; }
 
+    /// <summary>The filter asks an agent: its listener must be handed over.</summary>
+    public bool NeedsAgent { get; init; }
+
+    /// <summary>What Landlock leaves the container; null: it is not used.</summary>
+    public LandlockRuleset? Landlock { get; init; }
+
     /// <summary>What is written to the cgroup's control files, in order.</summary>
     public required IReadOnlyList<CgroupWrite> Limits { get; init; }
 
@@ -123,6 +129,8 @@ public sealed partial class PlanCompiler
             PidNamespace = pid,
             StartListener = listener,
             ConsoleReceiver = console,
+            Landlock = _landlock,
+            NeedsAgent = _filter is { NeedsListener: true },
             Hierarchies = _facts.Hierarchies,
             Tasks = _tasks,
             Limits = limits,
@@ -146,13 +154,15 @@ public sealed partial class PlanCompiler
             var type = SpecValidator.NamespaceType(entry.Type, i);
             if (string.IsNullOrEmpty(entry.Path))
                 _new |= type;
-            else if (type == Namespaces.User)
-                _joined.Insert(0, new HostNamespace(entry.Path, type)); // the others may belong to it
             else
                 _joined.Add(new HostNamespace(entry.Path, type));
         }
         _newUser = (_new & Namespaces.User) != 0;
-        _joinedUser = _joined.Count > 0 && _joined[0].Type == Namespaces.User;
+        _joinedUser = _joined.Exists(static n => n.Type == Namespaces.User);
+        // Root may join any namespace, whoever owns it, as long as it is root of the host; an ordinary user only those that belong to the
+        // user namespace, once in it.
+        if (_joinedUser)
+            _joined.Sort((a, b) => (a.Type == Namespaces.User).CompareTo(b.Type == Namespaces.User) * (_facts.Rights.OrdinaryUser ? -1 : 1));
     }
 
     private HostNamespace? EnterNamespaces()
@@ -166,6 +176,7 @@ public sealed partial class PlanCompiler
 
         _plan.Add(new NewSession());
         JoinCgroups();
+        _plan.Add(SetAffinity.All);
         if (_newUser || _joinedUser)
         {
             // The user namespace must own the others, so the process is made twice: first to join, then to be born inside.
@@ -203,7 +214,9 @@ public sealed partial class PlanCompiler
         if ((_new & Namespaces.Cgroup) != 0)
             _plan.Add(new NewNamespace(Namespaces.Cgroup));
         if (!_options.NoNewKeyring)
-            _plan.Add(new NewKeyring("_ses." + _options.Id));
+            AddKeyring();
+        if (_linux.NetDevices is { Count: > 0 })
+            _plan.Add(new Sync(SyncPoint.NetDevices));
         if ((_new & Namespaces.Network) != 0)
             _plan.Add(new LoopbackUp());
         return pid;
@@ -231,6 +244,20 @@ public sealed partial class PlanCompiler
             handle.Inside = true;
             _plan.Operations.Insert(_inPlace++, new OpenInside(handle));
         }
+    }
+
+    private void AddKeyring()
+    {
+        if (string.IsNullOrEmpty(_process.SelinuxLabel))
+        {
+            _plan.Add(new NewKeyring("_ses." + _options.Id));
+            return;
+        }
+        RequireSelinux(_facts);
+        var proc = _plan.Prepare(new HostProc("/proc"));
+        _plan.Add(new SetLabel(proc, "keycreate", _process.SelinuxLabel, "label new keyrings " + _process.SelinuxLabel));
+        _plan.Add(new NewKeyring("_ses." + _options.Id));
+        _plan.Add(new SetLabel(proc, "keycreate", "\n", "label new keyrings as usual again")); // "a newline character … clears" (proc(5))
     }
 
     // ---- after pivot_root: what the mounts were needed for, and what only the container should see ----

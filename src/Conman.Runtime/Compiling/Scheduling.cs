@@ -25,7 +25,11 @@ internal static class Scheduling
             flags |= 1ul << Number(Flags, flag, "process.scheduler.flags");
         var policy = Number(Policies, scheduler.Policy, "process.scheduler.policy");
         if (scheduler.Nice is < -20 or > 19)
-            throw new RuntimeException($"process.scheduler.nice: {scheduler.Nice} is not from -20 to 19");
+            throw new RuntimeException($"process.scheduler: invalid scheduler.nice: {scheduler.Nice} when scheduler.policy is {scheduler.Policy}");
+        if (scheduler.Priority is { } priority && priority != 0 && scheduler.Policy is not ("SCHED_FIFO" or "SCHED_RR"))
+            throw new RuntimeException("process.scheduler: scheduler.priority can only be specified for SchedFIFO or SchedRR policy");
+        if (scheduler.Policy != "SCHED_DEADLINE" && ((scheduler.Runtime ?? 0) | (scheduler.Deadline ?? 0) | (scheduler.Period ?? 0)) != 0)
+            throw new RuntimeException("process.scheduler: scheduler runtime/deadline/period can only be specified for SchedDeadline policy");
         return new SetScheduler(
             scheduler.Policy!, (uint)policy, flags, scheduler.Nice ?? 0, (uint)(scheduler.Priority ?? 0), scheduler.Runtime ?? 0, scheduler.Deadline ?? 0, scheduler.Period ?? 0);
     }
@@ -34,8 +38,43 @@ internal static class Scheduling
     {
         var number = Number(IoClasses, priority.Class, "process.ioPriority.class");
         if (priority.Priority is < 0 or > 7)
-            throw new RuntimeException($"process.ioPriority.priority: {priority.Priority} is not from 0 to 7");
+            throw new RuntimeException($"process.ioPriority: invalid ioPriority.Priority: {priority.Priority}");
         return new SetIoPriority(priority.Class!, number, priority.Priority);
+    }
+
+    // A mode's place is its number (linux/mempolicy.h).
+    private static readonly string?[] MemoryModes =
+    [
+        "MPOL_DEFAULT", "MPOL_PREFERRED", "MPOL_BIND", "MPOL_INTERLEAVE", "MPOL_LOCAL", "MPOL_PREFERRED_MANY", "MPOL_WEIGHTED_INTERLEAVE",
+    ];
+
+    /// <summary>What <c>features</c> says of memory policies.</summary>
+    public static (IReadOnlyList<string> Modes, IReadOnlyList<string> Flags) MemoryPolicies =>
+        ([.. MemoryModes!], ["MPOL_F_NUMA_BALANCING", "MPOL_F_RELATIVE_NODES", "MPOL_F_STATIC_NODES"]);
+
+    public static SetMemoryPolicy MemoryPolicy(MemoryPolicy policy)
+    {
+        var mode = Array.IndexOf(MemoryModes, policy.Mode ?? "");
+        if (mode < 0)
+            throw new RuntimeException($"linux.memoryPolicy: invalid memory policy mode {Words.Quote(policy.Mode ?? "")}");
+        var flags = 0;
+        foreach (var flag in policy.Flags ?? [])
+        {
+            flags |= flag switch
+            {
+                "MPOL_F_STATIC_NODES" => 1 << 15,
+                "MPOL_F_RELATIVE_NODES" => 1 << 14,
+                "MPOL_F_NUMA_BALANCING" => 1 << 13,
+                _ => RuntimeException.Throw<int>($"linux.memoryPolicy: invalid memory policy flag {Words.Quote(flag)}"),
+            };
+        }
+        var nodes = string.IsNullOrEmpty(policy.Nodes) ? [] : BitList.Parse(policy.Nodes, "memory policy nodes");
+        var count = BitList.Count(nodes);
+        if (policy.Mode is "MPOL_DEFAULT" or "MPOL_LOCAL" && count > 0)
+            throw new RuntimeException("linux.memoryPolicy: memory policy mode requires 0 nodes but got " + count);
+        if (policy.Mode is not ("MPOL_DEFAULT" or "MPOL_LOCAL" or "MPOL_PREFERRED") && count == 0)
+            throw new RuntimeException("linux.memoryPolicy: memory policy mode requires at least one node but got 0");
+        return new SetMemoryPolicy(policy.Mode!, policy.Nodes ?? "", string.Join(", ", policy.Flags ?? []), mode | flags, nodes);
     }
 
     public static SetPersonality Personality(Personality personality)

@@ -2,6 +2,7 @@
 
 using Conman.Linux;
 using Conman.Oci.RuntimeSpec;
+using Conman.Runtime.Containers;
 using Conman.Runtime.Plans;
 
 namespace Conman.Runtime.Compiling;
@@ -37,12 +38,23 @@ internal static class SpecValidator
             throw new RuntimeException("unable to set domainname without a private UTS namespace");
         ValidateUserNamespace(linux, present);
         if (linux.TimeOffsets is { Count: > 0 } && (present & Namespaces.Time) == 0)
-            throw new RuntimeException("linux.timeOffsets: time namespace offsets need a time namespace");
+            throw new RuntimeException("linux.timeOffsets: time namespace offsets specified, but time namespace isn't enabled in the config");
+        if (linux.TimeOffsets is { Count: > 0 } && linux.Namespaces!.Exists(static n => n is { Type: "time", Path.Length: > 0 }))
+            throw new RuntimeException("linux.timeOffsets: time namespace enabled, but both namespace path and time offsets specified -- you may only provide one");
+        ValidateNetDevices(linux, present);
+        if (linux.IntelRdt is { ClosID: { Length: > 0 } clos } && clos != "/" && (clos is "." or ".." || clos.AsSpan().ContainsAny("/\n\0")))
+            throw new RuntimeException($"linux.intelRdt: invalid intelRdt.ClosID {Words.Quote(clos.Replace("\0", "\\0"))}");
         foreach (var name in linux.Sysctl?.Keys ?? Enumerable.Empty<string>())
             ValidateSysctl(name, present);
         ValidateMounts(spec.Mounts ?? []);
+        if (linux.Seccomp is { ListenerPath: null or "" } seccomp)
+        {
+            if (SeccompAgent.IsNeeded(seccomp))
+                throw new RuntimeException("linux.seccomp: seccomp listenerPath is not set, but SCMP_ACT_NOTIFY needs it");
+            if (!string.IsNullOrEmpty(seccomp.ListenerMetadata))
+                throw new RuntimeException("linux.seccomp.listenerMetadata: must not be set without listenerPath");
+        }
         RefuseNuls(spec, linux);
-        RefuseUnsupported(linux);
     }
 
     public static void ValidateMounts(IReadOnlyList<Mount> mounts)
@@ -58,20 +70,6 @@ internal static class SpecValidator
             foreach (var option in mount.Options ?? [])
                 RefuseNul(option, $"mounts[{i}].options");
         }
-    }
-
-    // What would have no effect is refused by name: silence would be a promise.
-    private static void RefuseUnsupported(Conman.Oci.RuntimeSpec.Linux linux)
-    {
-        var member = linux switch
-        {
-            { NetDevices.Count: > 0 } => "netDevices",
-            { IntelRdt: not null } => "intelRdt",
-            { MemoryPolicy: not null } => "memoryPolicy",
-            _ => null,
-        };
-        if (member is not null)
-            throw new RuntimeException($"linux.{member}: is not supported yet");
     }
 
     public static Namespaces NamespaceType(string? name, int index) => name switch
@@ -94,8 +92,13 @@ internal static class SpecValidator
         if (string.IsNullOrEmpty(process.Cwd) || process.Cwd[0] != '/')
             throw new RuntimeException($"process.cwd: Cwd must be an absolute path, not {Words.Quote(process.Cwd ?? "")}");
         RefuseNul(process.Cwd, "process.cwd");
-        if (process.ExecCPUAffinity is not null)
-            throw new RuntimeException("process.execCPUAffinity: is not supported yet");
+        if (process.ExecCPUAffinity is { } affinity)
+        {
+            Affinity(affinity.Initial, "initial");
+            Affinity(affinity.Final, "final");
+        }
+        RefuseNul(process.ApparmorProfile ?? "", "process.apparmorProfile");
+        RefuseNul(process.SelinuxLabel ?? "", "process.selinuxLabel");
         foreach (var text in process.Args)
             RefuseNul(text, "process.args");
         foreach (var text in process.Env ?? [])
@@ -117,6 +120,10 @@ internal static class SpecValidator
         }
     }
 
+    /// <summary>A list of process.execCPUAffinity as a mask; null if it is not given.</summary>
+    public static byte[]? Affinity(string? list, string member) =>
+        string.IsNullOrEmpty(list) ? null : BitList.Parse(list, $"CPU list in process.execCPUAffinity.{member}");
+
     // The kernel takes a text to its first NUL: what lies behind it would silently count for nothing.
     private static void RefuseNuls(Spec spec, Conman.Oci.RuntimeSpec.Linux linux)
     {
@@ -124,6 +131,7 @@ internal static class SpecValidator
         RefuseNul(spec.Hostname ?? "", "hostname");
         RefuseNul(spec.Domainname ?? "", "domainname");
         RefuseNul(linux.CgroupsPath ?? "", "linux.cgroupsPath");
+        RefuseNul(linux.Seccomp?.ListenerPath ?? "", "linux.seccomp.listenerPath");
         foreach (var ns in linux.Namespaces ?? [])
             RefuseNul(ns.Path ?? "", "linux.namespaces");
         foreach (var device in linux.Devices ?? [])
@@ -154,6 +162,23 @@ internal static class SpecValidator
                 throw new RuntimeException("linux.uidMappings: User namespaces enabled, but no uid mappings found");
             if (linux.GidMappings is not { Count: > 0 })
                 throw new RuntimeException("linux.gidMappings: User namespaces enabled, but no gid mappings found");
+        }
+    }
+
+    private static void ValidateNetDevices(Conman.Oci.RuntimeSpec.Linux linux, Namespaces present)
+    {
+        if (linux.NetDevices is not { Count: > 0 } devices)
+            return;
+        if ((present & Namespaces.Network) == 0)
+            throw new RuntimeException("linux.netDevices: unable to move network devices without a NET namespace");
+        foreach (var (name, device) in devices)
+        {
+            foreach (var text in (string[])[name, device?.Name is { Length: > 0 } newName ? newName : name])
+            {
+                // dev_valid_name of the kernel: at most 15 bytes (IFNAMSIZ), no slash, no colon, no space.
+                if (text.Length is 0 or > 15 || text is "." or ".." || text.AsSpan().IndexOfAny("/: \t\n\0") >= 0)
+                    throw new RuntimeException($"linux.netDevices: invalid network device name {Words.Quote(text.Replace("\0", "\\0"))}");
+            }
         }
     }
 

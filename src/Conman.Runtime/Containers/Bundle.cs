@@ -61,7 +61,9 @@ public sealed record Bundle(string Path, byte[] Json, Spec Spec)
         Capabilities = Processes.KnownCapabilities,
         Rights = HostRights.Current,
         Home = NeedsHome(Spec.Process) ? Home() : null,
-        Selinux = Spec.Linux?.MountLabel is { Length: > 0 } && Mounts.SelinuxEnabled,
+        AppArmor = Spec.Process?.ApparmorProfile is { Length: > 0 } && SecurityModules.AppArmor,
+        Selinux = (Spec.Linux?.MountLabel is { Length: > 0 } || Spec.Process?.SelinuxLabel is { Length: > 0 }) && Mounts.SelinuxEnabled,
+        Landlock = Spec.Annotations is { Count: > 0 } ? Landlock.Version : 0,
         MountOfRoot = Spec.Linux?.RootfsPropagation is "shared" or "rshared" ? Files.MountPointOf(Full(Spec.Root?.Path ?? "")) : "/",
         Hierarchies = CgroupHierarchy.UnifiedOnly ? null : CgroupHierarchy.List(),
     };

@@ -288,9 +288,26 @@ public sealed class Container : IDisposable
             });
         }
         RunHooksOrStop("startContainer", Record.Hooks?.StartContainer, ContainerStatus.Created, Record.Pid);
+        using var agent = Record.AsksAgentAtStart ? SeccompAgent.Connect(TryReadSpec()!.Linux!.Seccomp!) : null;
         Sockets.TrySend(connection, "s"u8);
-        InitProcess.ThrowIfFailed(connection, Operation);
+        InitProcess.ThrowIfFailed(connection, Operation, agent is null ? null : listener => Deliver(agent, listener));
         Files.TryUnlink(ContainerFolder.StartSocket, _folder.Descriptor.Number);
+    }
+
+    // "If sending to this socket fails, the runtime MUST generate an error" (config-linux.md): a program without its agent must not run on.
+    private void Deliver(SeccompAgent agent, FileDescriptor listener)
+    {
+        try
+        {
+            agent.Deliver(listener, Record!.Pid, State(ContainerStatus.Created));
+        }
+        catch (RuntimeException)
+        {
+            using var init = TryOpenInit();
+            if (init is not null)
+                Processes.TrySignal(init, Signals.SIGKILL);
+            throw;
+        }
     }
 
     /// <summary>Runs what is to run once the program has been started; a hook that fails is the end of the container, as with runc.</summary>
@@ -326,12 +343,16 @@ public sealed class Container : IDisposable
     // been more or less then (descriptors, facts of the host): the place is counted from the end.
     private Plans.Operation Operation(int index)
     {
-        var plan = Plans.PlanEncoder.Encode(Compiling.PlanCompiler.Compile(TryReadSpec()!, new Compiling.HostFacts
+        // What the host had when the container was created: else it would not be there.
+        var facts = new Compiling.HostFacts
         {
             Hierarchies = CgroupHierarchy.UnifiedOnly ? null : CgroupHierarchy.List(),
             Rights = Compiling.HostRights.Current,
+            AppArmor = true,
             Selinux = true,
-        }, new Compiling.CompileOptions
+            Landlock = Landlock.Version,
+        };
+        var plan = Plans.PlanEncoder.Encode(Compiling.PlanCompiler.Compile(TryReadSpec()!, facts, new Compiling.CompileOptions
         {
             Id = Id,
             Bundle = Record!.Bundle is ['/', ..] bundle ? bundle : "/",

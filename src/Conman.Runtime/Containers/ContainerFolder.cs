@@ -1,6 +1,7 @@
 // A container's folder below --root: it is made first and removed last, so that whatever exists in between has an owner.
 //
 //   <root>/<id>/cgroup       a link to the cgroup's folder, made before the cgroup: what `delete` must remove, though all else is lost
+//   <root>/<id>/resctrl*     links to its groups of resctrl, if it has any, for the same purpose
 //   <root>/<id>/config.json  the spec as it was when the container was created
 //   <root>/<id>/start        a socket: who sends a byte starts the container; while init waits, it can be connected to
 //   <root>/<id>/notify/      bound into the container where it is to tell the service manager of itself (NotifySocket)
@@ -146,7 +147,10 @@ internal sealed class ContainerFolder : IDisposable
     public void Remove()
     {
         Files.TryUnlink(RecordFile, Descriptor.Number);
-        foreach (var name in Files.List(Descriptor, Id))
+        var names = Files.List(Descriptor, Id);
+        if (names.Exists(ResourceControl.IsLink))
+            ResourceControl.Remove(this);
+        foreach (var name in names)
         {
             if (Files.TryUnlink(name, Descriptor.Number) == Errno.EISDIR)
                 RemoveFolder(name);

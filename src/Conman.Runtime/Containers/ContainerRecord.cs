@@ -39,6 +39,9 @@ public sealed partial class ContainerRecord
     /// <summary>How many operations its encoded plan has: a failure of <c>start</c> is told by its distance from the end.</summary>
     public int Operations { get; set; }
 
+    /// <summary>The filter is loaded by <c>start</c>, and has a listener for a seccomp agent.</summary>
+    public bool AsksAgentAtStart { get; set; }
+
     public Dictionary<string, string>? Annotations { get; set; }
 
     /// <summary>Those of the spec: <c>start</c> and <c>delete</c> need not read all of that.</summary>

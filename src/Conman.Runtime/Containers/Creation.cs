@@ -73,6 +73,7 @@ public sealed class Creation : IDisposable
     private InitProcess? _init;
     private ProcessHandle? _restored;
     private bool _committed, _scored, _shared;
+    private SeccompAgent? _agent;
 
     private Creation(CreateRequest request, Bundle bundle, CompiledSpec compiled, ContainerFolder folder)
     {
@@ -149,6 +150,7 @@ public sealed class Creation : IDisposable
         }
         _restored?.Dispose();
         _init?.Dispose();
+        _agent?.Dispose();
         _host.Dispose();
         Notify?.Dispose();
         Container.Dispose();
@@ -180,6 +182,7 @@ public sealed class Creation : IDisposable
             Restore(cgroup, _request.Image);
             return;
         }
+        var resctrl = Spec.Linux.IntelRdt is { } rdt ? ResourceControl.Prepare(rdt, Folder) : null;
         if (_compiled.ConsoleReceiver is { } receiver)
         {
             _host.Give(receiver, _request.ConsoleReceiver is { } own
@@ -189,6 +192,9 @@ public sealed class Creation : IDisposable
         }
         if (_compiled.StartListener is { } listener)
             _host.Give(listener, Sockets.Listen(Folder.Descriptor, ContainerFolder.StartSocket));
+        // Where start is awaited, a filter that is loaded last is loaded then (Container.Start).
+        if (_compiled.NeedsAgent && !(_request.AwaitStart && Spec.Process!.NoNewPrivileges))
+            _agent = SeccompAgent.Connect(Spec.Linux.Seccomp!);
         _host.Open(_compiled.Plan);
         CheckRoot();
 
@@ -206,6 +212,10 @@ public sealed class Creation : IDisposable
             if (folder is not null && !_request.Rootless) // else there are no devices but the host's own, by their own rights
                 DeviceRules.Attach(_compiled.DeviceProgram, folder);
         }
+        if (resctrl is not null)
+            ResourceControl.Enter(resctrl, _init.Process.Pid);
+        if (_agent is not null)
+            _init.TakeListener = listener => Deliver(listener, cgroup);
         cgroup?.Limit(_compiled.Limits);
         Folder.WriteSpec(_bundle.Json);
         Accompany(cgroup);
@@ -285,6 +295,16 @@ public sealed class Creation : IDisposable
                 case Plans.SyncPoint.Held:
                     TreeCopy.Fill(_init, _compiled.Plan.Root!.Descriptor);
                     break;
+                case Plans.SyncPoint.Reborn:
+                    IdMaps.RequireGiven(_init.Process.Pid, Spec.Linux!);
+                    break;
+                case Plans.SyncPoint.NetDevices:
+                    NetDevices.Move(Spec.Linux!.NetDevices!, _init.Process.Pid);
+                    break;
+                case Plans.SyncPoint.Landlock:
+                    using (var root = Files.Open("/proc/" + _init.Process.Pid + "/root", OpenFlags.Path | Files.Directory))
+                        _compiled.Landlock!.AddRules(root);
+                    break;
                 case Plans.SyncPoint.Hooks:
                     Record(cgroup);
                     RunEarlyHooks();
@@ -299,6 +319,12 @@ public sealed class Creation : IDisposable
             }
             _init.Go();
         }
+    }
+
+    private void Deliver(FileDescriptor listener, ContainerCgroup? cgroup)
+    {
+        Record(cgroup);
+        _agent!.Deliver(listener, _init!.Process.Pid, Container.State(ContainerStatus.Creating));
     }
 
     private void RunEarlyHooks()
@@ -337,6 +363,7 @@ public sealed class Creation : IDisposable
             Cgroup = cgroup?.Record,
             Operations = _init?.Operations ?? 0,
             Annotations = Spec.Annotations,
+            AsksAgentAtStart = _compiled.NeedsAgent && _agent is null,
             Hooks = Spec.Hooks,
         };
         if (cgroup is null)

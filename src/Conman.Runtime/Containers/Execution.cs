@@ -72,6 +72,8 @@ public static class Execution
             host.Give(tasks, file);
             plan.Add(new JoinCgroup(tasks, hierarchy));
         }
+        var affinity = request.Process.ExecCPUAffinity ?? spec.Process?.ExecCPUAffinity;
+        AddAffinity(plan, affinity);
         var process = plan.Prepare(new RuntimeDescriptor("the container's first process"));
         host.Give(process, Files.Duplicate(init.Number));
         var byJoining = reborn ? joined : joined & ~Namespaces.Pid;
@@ -85,22 +87,46 @@ public static class Execution
         if (request.Process.Terminal)
             AddConsole(plan, host, request);
         var warnings = new List<string>();
-        var facts = new HostFacts { Capabilities = Processes.KnownCapabilities, Rights = HostRights.Current, Home = HomeOf(container, request.Process) };
+        var facts = new HostFacts
+        {
+            Capabilities = Processes.KnownCapabilities,
+            Rights = HostRights.Current,
+            Home = HomeOf(container, request.Process),
+            AppArmor = request.Process.ApparmorProfile is { Length: > 0 } && SecurityModules.AppArmor,
+            Selinux = request.Process.SelinuxLabel is { Length: > 0 } && Mounts.SelinuxEnabled,
+            Landlock = spec.Annotations is { Count: > 0 } ? Landlock.Version : 0,
+        };
         var filter = spec.Linux!.Seccomp is null ? null : Seccomp.SeccompCompiler.Compile(spec.Linux.Seccomp);
-        PlanCompiler.AddProcess(plan, request.Process, facts, filter, (joined & Namespaces.User) != 0, warnings);
+        var landlock = PlanCompiler.PrepareLandlock(plan, spec, facts, warnings);
+        PlanCompiler.AddExecutionDomain(plan, spec.Linux);
+        PlanCompiler.AddProcess(plan, request.Process, facts, filter, landlock, (joined & Namespaces.User) != 0, warnings);
         plan.Add(new Gate());
         PlanCompiler.AddProgram(plan, request.Process, facts, filter, request.PreservedDescriptors, request.ListeningDescriptors, request.ListeningNames);
         foreach (var warning in warnings)
             request.Warn(warning);
+        host.Open(plan);
+        if (landlock is not null)
+        {
+            using var root = Files.Open("/proc/" + container.Record!.Pid + "/root", OpenFlags.Path | Files.Directory);
+            landlock.AddRules(root);
+        }
 
         var keep = new List<int>(host.Numbers);
         for (var fd = 3; fd < 3 + request.PreservedDescriptors; fd++)
             keep.Add(fd);
         using var folder = cgroup?.Open();
         using var pid = (joined & Namespaces.Pid) != 0 && !reborn ? Files.Open("/proc/" + container.Record!.Pid + "/ns/pid", OpenFlags.ReadOnly) : null;
+        // "A list of CPUs a runtime parent process to be run on initially, before the transition to container's cgroup" (config.md).
+        if (SpecValidator.Affinity(affinity?.Initial, "initial") is { } initial && Processes.TrySetAffinity(initial) is not 0 and var error)
+            throw new RuntimeException($"error setting initial CPU affinity {affinity!.Initial}: {LinuxException.Describe(error)}");
+        using var agent = filter is { NeedsListener: true } ? SeccompAgent.Connect(spec.Linux.Seccomp!) : null;
         var started = Start(plan, keep, folder, pid);
+        if (agent is not null)
+            started.TakeListener = listener => agent.Deliver(listener, started.Process.Pid, container.State(ContainerStatus.Running));
         try
         {
+            if (ResourceControl.GroupOf(spec.Linux.IntelRdt, container.Id) is { } resctrl)
+                ResourceControl.Enter(resctrl, started.Process.Pid);
             if (reborn)
                 started.Advance();
             if (request.Process.OomScoreAdj is { } score)
@@ -139,6 +165,15 @@ public static class Execution
             // Containment"): the process stays in the caller's, as runc leaves it there.
             return InitProcess.Start(plan, keep, null, pid, (-1, -1, -1));
         }
+    }
+
+    // Without a final list the kernel decides; without any list it is as if nobody had pinned the caller.
+    private static void AddAffinity(Plan plan, ExecCpuAffinity? affinity)
+    {
+        if (SpecValidator.Affinity(affinity?.Final, "final") is { } final)
+            plan.Add(new SetAffinity("CPUs " + affinity!.Final, final));
+        else if (string.IsNullOrEmpty(affinity?.Initial))
+            plan.Add(SetAffinity.All);
     }
 
     // What the spec made new or joined is the container's; the rest is the host's, where we are already.

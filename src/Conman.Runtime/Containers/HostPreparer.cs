@@ -43,6 +43,7 @@ internal sealed class HostPreparer : IDisposable
                 EmptyDirectory => Mounts.CreateEmptyDirectory(),
                 NullDevice => OpenNull(),
                 HostProc proc => OpenProc(proc),
+                LandlockRuleset ruleset => ruleset.Open(),
                 HostNamespace ns => Files.Open(ns.Path, OpenFlags.ReadOnly),
                 _ => throw new InvalidOperationException($"{handle.Describe()} was not given"),
             });

@@ -21,6 +21,24 @@ internal static class IdMaps
         WriteMap(pid, "gid_map", gids, "newgidmap");
     }
 
+    /// <summary>A user namespace that is joined has its maps already; if the spec says some as well, they must be the same.</summary>
+    public static void RequireGiven(int pid, Oci.RuntimeSpec.Linux linux)
+    {
+        if (!IsGiven(pid, "uid_map", linux.UidMappings) || !IsGiven(pid, "gid_map", linux.GidMappings))
+            throw new RuntimeException("user namespaces enabled, but both namespace path and non-matching mapping specified -- you may only provide one");
+    }
+
+    private static bool IsGiven(int pid, string file, List<IdMapping>? mappings)
+    {
+        if (mappings is not { Count: > 0 })
+            return true;
+        var lines = Encoding.UTF8.GetString(Files.ReadAll("/proc/" + pid + "/" + file)).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        var given = new HashSet<string>();
+        foreach (var line in lines)
+            given.Add(string.Join(' ', line.Split(' ', StringSplitOptions.RemoveEmptyEntries)));
+        return lines.Length == mappings.Count && mappings.TrueForAll(m => given.Contains(m.ContainerID + " " + m.HostID + " " + m.Size));
+    }
+
     public static void WriteTimeOffsets(int pid, Dictionary<string, TimeOffset> offsets)
     {
         var text = "";

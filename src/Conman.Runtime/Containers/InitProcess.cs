@@ -10,7 +10,7 @@ namespace Conman.Runtime.Containers;
 /// <summary>The process that interprets a plan, and the socket to it.</summary>
 internal sealed class InitProcess : IDisposable
 {
-    private const int ReportFailed = 1, ReportSync = 2, ReportPid = 3, ReportSize = 256;
+    private const int ReportFailed = 1, ReportSync = 2, ReportPid = 3, ReportListener = 4, ReportSize = 256;
 
     private readonly EncodedPlan _plan;
     private readonly FileDescriptor _socket;
@@ -28,6 +28,9 @@ internal sealed class InitProcess : IDisposable
 
     /// <summary>How many operations the encoded plan has.</summary>
     public int Operations => _plan.Count;
+
+    /// <summary>Gets the listener of a seccomp filter; null where the plan loads no filter that has one.</summary>
+    public Action<FileDescriptor>? TakeListener { get; set; }
 
     /// <summary>Encodes a plan and starts a process on it.</summary>
     /// <param name="keep">Descriptors for the new process, under their own numbers.</param>
@@ -68,7 +71,8 @@ internal sealed class InitProcess : IDisposable
         Span<byte> report = stackalloc byte[ReportSize];
         for (; ; )
         {
-            if (!WaitForReport() || Sockets.Receive(_socket, report) == 0)
+            FileDescriptor? listener = null;
+            if (!WaitForReport() || (TakeListener is null ? Sockets.Receive(_socket, report) : Sockets.Receive(_socket, report, out listener)) == 0)
                 return null;
             var (kind, index, value) = Header(report);
             switch (kind)
@@ -83,6 +87,10 @@ internal sealed class InitProcess : IDisposable
                     Process.Dispose();
                     Process = new ProcessHandle(value, pidfd);
                     Go();
+                    break;
+                case ReportListener:
+                    using (listener)
+                        TakeListener!(listener!);
                     break;
                 default:
                     throw Failure(_plan.Origin(index), report);
@@ -111,15 +119,28 @@ internal sealed class InitProcess : IDisposable
     }
 
     /// <summary>Reads a failure that arrives on another socket, that of <c>start</c>; returns where there is none.</summary>
-    public static void ThrowIfFailed(FileDescriptor socket, Func<int, Operation> origin)
+    /// <param name="takeListener">As <see cref="TakeListener"/>.</param>
+    public static void ThrowIfFailed(FileDescriptor socket, Func<int, Operation> origin, Action<FileDescriptor>? takeListener)
     {
         Span<byte> report = stackalloc byte[ReportSize];
-        var used = 0;
-        // A stream socket: a report may come in pieces.
-        for (int n; used < ReportSize && (n = Sockets.Receive(socket, report[used..])) > 0;)
+        while (ReceiveWhole(socket, report, out var listener))
+        {
+            using (listener)
+            {
+                if (Header(report).Kind != ReportListener)
+                    throw Failure(origin(Header(report).Index), report);
+                takeListener!(listener!);
+            }
+        }
+    }
+
+    // A stream socket: a report may come in pieces; a descriptor comes with the first.
+    private static bool ReceiveWhole(FileDescriptor socket, Span<byte> report, out FileDescriptor? listener)
+    {
+        var used = Sockets.Receive(socket, report, out listener);
+        for (int n; used is > 0 and < ReportSize && (n = Sockets.Receive(socket, report[used..])) > 0;)
             used += n;
-        if (used == ReportSize)
-            throw Failure(origin(Header(report).Index), report);
+        return used == ReportSize;
     }
 
     private static (int Kind, int Index, int Value) Header(ReadOnlySpan<byte> report)

@@ -1,7 +1,10 @@
 // What this runtime can do, as runtime-spec's features document tells it to callers.
 
+using Conman.Linux;
 using Conman.Oci.RuntimeSpec;
+using Conman.Runtime.Compiling;
 using Conman.Runtime.Plans;
+using Conman.Runtime.Seccomp;
 
 namespace Conman.Runtime.Containers;
 
@@ -30,18 +33,29 @@ public static class RuntimeFeatures
             Seccomp = new FeaturesSeccomp
             {
                 Enabled = true,
-                Actions = ["SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO", "SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_KILL_THREAD", "SCMP_ACT_LOG", "SCMP_ACT_TRACE", "SCMP_ACT_TRAP"],
+                Actions = ["SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO", "SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_KILL_THREAD", "SCMP_ACT_LOG", "SCMP_ACT_NOTIFY", "SCMP_ACT_TRACE", "SCMP_ACT_TRAP"],
                 Operators = ["SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT", "SCMP_CMP_LE", "SCMP_CMP_LT", "SCMP_CMP_MASKED_EQ", "SCMP_CMP_NE"],
                 Archs = [.. Seccomp.SyscallTable.Architectures],
                 KnownFlags = ["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"],
-                SupportedFlags = ["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_TSYNC"],
+                SupportedFlags = [.. SupportedFilterFlags()],
             },
-            Apparmor = new FeaturesEnabled { Enabled = false },
-            Selinux = new FeaturesEnabled { Enabled = false },
-            IntelRdt = new FeaturesIntelRdt { Enabled = false },
+            Apparmor = new FeaturesEnabled { Enabled = true },
+            Selinux = new FeaturesEnabled { Enabled = true },
+            IntelRdt = new FeaturesIntelRdt { Enabled = true, Schemata = true, Monitoring = true },
             MountExtensions = new FeaturesMountExtensions { Idmap = new FeaturesEnabled { Enabled = true } },
-            NetDevices = new FeaturesEnabled { Enabled = false },
-            MemoryPolicy = new FeaturesMemoryPolicy(),
+            NetDevices = new FeaturesEnabled { Enabled = true },
+            MemoryPolicy = new FeaturesMemoryPolicy { Modes = [.. Scheduling.MemoryPolicies.Modes], Flags = [.. Scheduling.MemoryPolicies.Flags] },
         },
     };
+
+    // The others are as old as the oldest kernel that conman runs on.
+    private static IEnumerable<string> SupportedFilterFlags()
+    {
+        yield return "SECCOMP_FILTER_FLAG_LOG";
+        yield return "SECCOMP_FILTER_FLAG_SPEC_ALLOW";
+        yield return "SECCOMP_FILTER_FLAG_TSYNC";
+        // The kernel takes this one only together with a listener.
+        if (SecurityModules.KnowsFilterFlag(SeccompWords.WaitKillable | SeccompWords.NewListener))
+            yield return "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV";
+    }
 }

@@ -19,6 +19,12 @@ public enum SyncPoint
     /// <summary>It holds a new file system, which the runtime fills, or looks at, before it is mounted.</summary>
     Held,
 
+    /// <summary>In its network namespace, into which interfaces are to be moved.</summary>
+    NetDevices,
+
+    /// <summary>In its root, of which Landlock is to allow parts.</summary>
+    Landlock,
+
     /// <summary>Everything is mounted, the host is still visible: hooks run.</summary>
     Hooks,
 
@@ -42,6 +48,8 @@ public sealed record Sync(SyncPoint Point) : Operation
         SyncPoint.TimeOffsets => "wait until the runtime has written the clock offsets of the time namespace",
         SyncPoint.Held when Mount is { CopyUp: true } => $"wait until the runtime has copied what is in {Mount.Path}",
         SyncPoint.Held => "wait until the runtime has recorded it",
+        SyncPoint.NetDevices => "wait until the runtime has moved the network devices here",
+        SyncPoint.Landlock => "wait until the runtime has added the rules of the Landlock ruleset",
         SyncPoint.Hooks => "wait until the runtime has run the prestart, createRuntime and createContainer hooks",
         SyncPoint.StartHooks => "wait until the runtime has run the startContainer hooks",
         _ => "tell the runtime that the container is created, and wait until it has been recorded",

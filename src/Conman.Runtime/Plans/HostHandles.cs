@@ -2,6 +2,7 @@
 
 using Conman.Linux;
 using Conman.Oci.RuntimeSpec;
+using Conman.Runtime.Compiling;
 
 namespace Conman.Runtime.Plans;
 
@@ -133,6 +134,22 @@ public sealed class HostNamespace(string path, Namespaces type) : HostHandle
     public Namespaces Type { get; } = type;
 
     public override string Describe() => $"the {Words.Namespace(Type)} namespace {Path}";
+}
+
+/// <summary>A Landlock ruleset, to which rules are added once the paths that they are about can be seen.</summary>
+/// <param name="version">Of the kernel's Landlock.</param>
+public sealed class LandlockRuleset(LandlockPolicy policy, int version) : HostHandle
+{
+    public LandlockPolicy Policy { get; } = policy;
+
+    /// <summary>Allows what the policy allows, once the ruleset is open.</summary>
+    /// <param name="root">The root that its paths are of.</param>
+    public void AddRules(FileDescriptor root) => Policy.Allow(Descriptor, root, version);
+
+    /// <summary>Makes it.</summary>
+    public FileDescriptor Open() => Policy.Create(version);
+
+    public override string Describe() => $"a Landlock ruleset ({Policy.Describe()})";
 }
 
 /// <summary>A socket or a pidfd that the runtime opens itself.</summary>

@@ -97,6 +97,72 @@ public sealed record SetIoPriority(string Class, int Number, int Priority) : Ope
         encoder.Call(SyscallNumbers.ioprio_set, 1 /* IOPRIO_WHO_PROCESS */, 0, (ulong)((Number << 13) | Priority));
 }
 
+/// <summary>sched_setaffinity(2) on itself.</summary>
+public sealed record SetAffinity(string List, byte[] Cpus) : Operation
+{
+    /// <summary>The caller's own affinity is none of the container's business. The kernel leaves what its cpuset allows.</summary>
+    public static SetAffinity All { get; } = new("every CPU of the cgroup", EveryCpu());
+
+    public override string Describe() => "be run on " + List;
+
+    // Without a CPU that may be used, the mask of before stays.
+    internal override void Encode(PlanEncoder encoder) =>
+        encoder.CallWith(Cpus, SyscallNumbers.sched_setaffinity, 0b100, 0, (ulong)Cpus.Length, forgive: ReferenceEquals(this, All) ? Errno.EINVAL : 0);
+
+    private static byte[] EveryCpu()
+    {
+        var cpus = new byte[1024]; // the most that a kernel is built for, 8192
+        cpus.AsSpan().Fill(0xff);
+        return cpus;
+    }
+}
+
+/// <summary>set_mempolicy(2).</summary>
+/// <param name="Number">The mode with its flags.</param>
+/// <param name="Bits">One bit a node; empty: none.</param>
+public sealed record SetMemoryPolicy(string Mode, string Nodes, string Flags, int Number, byte[] Bits) : Operation
+{
+    public override string Describe() => "set the memory policy to " + Mode + Words.InParentheses(Nodes.Length == 0 ? "" : "nodes " + Nodes, Flags);
+
+    public override string Failure(int errno, string kernelWords) => errno == Errno.EINVAL
+        ? "cannot " + Describe() + ": invalid memory policy: this kernel, or this host's nodes, do not allow it"
+        : base.Failure(errno, kernelWords);
+
+    // The kernel takes one bit less than it is told of (set_mempolicy(2), BUGS, and libnuma).
+    internal override void Encode(PlanEncoder encoder)
+    {
+        if (Bits.Length == 0)
+            encoder.Call(SyscallNumbers.set_mempolicy, (ulong)Number);
+        else
+            encoder.CallWith(Bits, SyscallNumbers.set_mempolicy, 0b10, (ulong)Number, 0, ((ulong)Bits.Length * 8) + 1);
+    }
+}
+
+/// <summary>Writes one of the process's own attributes of /proc/PID/attr, through the host's procfs (CVE-2025-52881).</summary>
+public sealed record SetLabel(HostProc Proc, string File, string Value, string Words) : Operation
+{
+    public override string Describe() => Words;
+
+    // Podman looks for the file's name in backquotes, and for these words of runc's.
+    public override string Failure(int errno, string kernelWords) =>
+        "cannot " + Words + ": " + (File.StartsWith("apparmor", StringComparison.Ordinal) ? "apparmor failed to apply profile: " : "") + "write `/proc/thread-self/attr/" + File + "`: " + LinuxException.Describe(errno).ToLowerInvariant();
+
+    internal override void Encode(PlanEncoder encoder) =>
+        encoder.Add(PlanCode.Write, Proc.Descriptor, texts: ["thread-self/attr/" + File, Value]);
+}
+
+/// <summary>landlock_restrict_self(2): from here on, only what the ruleset allows.</summary>
+public sealed record RestrictSelf(LandlockRuleset Ruleset) : Operation
+{
+    public override string Describe() => $"give up, by Landlock, all but: {Ruleset.Policy.Describe()}";
+
+    public override string Failure(int errno, string kernelWords) => errno == Errno.EPERM
+        ? "cannot restrict the process by Landlock: without process.noNewPrivileges this needs CAP_SYS_ADMIN"
+        : "cannot restrict the process by Landlock: " + LinuxException.Describe(errno);
+
+    internal override void Encode(PlanEncoder encoder) => encoder.Call(SyscallNumbers.landlock_restrict_self, (ulong)Ruleset.Descriptor);
+}
+
 /// <summary>personality(2).</summary>
 public sealed record SetPersonality(string Domain, uint Number) : Operation
 {
@@ -195,7 +261,16 @@ public sealed record NoNewPrivileges : Operation
 /// <summary>seccomp(SECCOMP_SET_MODE_FILTER).</summary>
 public sealed record LoadFilter(byte[] Program, uint Flags) : Operation
 {
-    public override string Describe() => $"load the system call filter ({Program.Length / 8} instructions)";
+    private const uint NewListener = 8 /* SECCOMP_FILTER_FLAG_NEW_LISTENER */, WaitKillable = 32; // since Linux 5.19
+
+    public override string Describe() =>
+        "load the system call filter (" + Program.Length / 8 + " instructions)" + ((Flags & NewListener) != 0 ? ", and hand over its listener for the agent" : "");
+
+    public override string Failure(int errno, string kernelWords) => errno == Errno.EINVAL && (Flags & WaitKillable) != 0
+        ? "cannot load the system call filter: this kernel does not know SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, Linux 5.19 does"
+        : errno == Errno.EBUSY && (Flags & NewListener) != 0
+            ? "cannot load the system call filter: the caller's own filter has a listener, and the kernel allows one"
+            : base.Failure(errno, kernelWords);
 
     internal override void Encode(PlanEncoder encoder) => encoder.AddBytes(PlanCode.Seccomp, Flags, (ulong)(Program.Length / 8), Program);
 }

@@ -39,7 +39,7 @@ public static class SeccompCompiler
     {
         var defaultAction = SeccompWords.Action(profile.DefaultAction, profile.DefaultErrnoRet);
         if (defaultAction == SeccompWords.Notify)
-            throw new RuntimeException("linux.seccomp.defaultAction: SCMP_ACT_NOTIFY cannot be the default action: nothing would run before the listener does");
+            throw new RuntimeException("linux.seccomp.defaultAction: SCMP_ACT_NOTIFY cannot be used as default action");
         var flags = SeccompWords.Flags(profile.Flags);
         var chains = new RuleChains();
         var decisions = Architectures(profile, native, defaultAction, chains);
@@ -78,6 +78,9 @@ public static class SeccompCompiler
         var rules = Rules(calls.Args ?? [], action, place, chains);
         foreach (var name in calls.Names ?? [])
         {
+            // As with runc, which itself must write once the filter is loaded: what works with one works with the other.
+            if (name == "write" && action == SeccompWords.Notify)
+                throw new RuntimeException($"linux.seccomp.syscalls[{place}]: SCMP_ACT_NOTIFY cannot be used for the write syscall");
             if (name.Length == 0)
                 throw new RuntimeException($"linux.seccomp.syscalls[{place}].names: an empty name");
             var row = SyscallTable.Row(name);

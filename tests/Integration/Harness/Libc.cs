@@ -14,10 +14,11 @@ internal static partial class Libc
     [LibraryImport("libc", SetLastError = true)] public static partial int close(int fd);
     [LibraryImport("libc", SetLastError = true)] public static partial int poll(ref PollFd fds, nuint count, int timeout);
     [LibraryImport("libc", SetLastError = true)] public static partial int ioctl(int fd, nuint request, ref WinSize size);
+    [LibraryImport("libc", SetLastError = true)] public static unsafe partial int ioctl(int fd, nuint request, void* argument);
     [LibraryImport("libc", SetLastError = true)] public static partial nint read(int fd, ref byte buffer, nuint count);
     [LibraryImport("libc", SetLastError = true)] public static partial nint write(int fd, ref byte buffer, nuint count);
     [LibraryImport("libc", SetLastError = true)] public static unsafe partial nint recvmsg(int fd, MsgHdr* message, int flags);
-    [LibraryImport("libc", SetLastError = true)] private static partial nint syscall(nint number, nint a, nint b);
+    [LibraryImport("libc", SetLastError = true)] public static partial nint syscall(nint number, nint a, nint b, nint c = 0);
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int mount(string? source, string target, string? type, ulong flags, string? data);

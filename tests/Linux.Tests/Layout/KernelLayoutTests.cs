@@ -11,12 +11,16 @@ public class KernelLayoutTests
     [
         "stddef.h", "asm/termbits.h", "asm/ioctls.h", "asm/errno.h", "linux/fcntl.h", "linux/openat2.h", "linux/mount.h", "linux/sched.h", "linux/stat.h",
         "linux/bpf.h", "linux/memfd.h", "linux/magic.h", "linux/capability.h", "linux/prctl.h", "linux/keyctl.h", "linux/ioprio.h", "linux/resource.h", "linux/wait.h",
-        "linux/close_range.h", "linux/securebits.h", "asm/signal.h", "asm/siginfo.h", "asm/poll.h", "asm/statfs.h", "asm/unistd.h",
+        "linux/close_range.h", "linux/securebits.h", "linux/seccomp.h", "linux/netlink.h", "linux/rtnetlink.h", "linux/landlock.h", "asm/signal.h", "asm/siginfo.h", "asm/poll.h", "asm/statfs.h", "asm/unistd.h",
+        // Of newer kernels than the headers may be of.
+        "#define LANDLOCK_ACCESS_FS_TRUNCATE (1ULL << 14)", "#define LANDLOCK_ACCESS_FS_IOCTL_DEV (1ULL << 15)",
+        "#define LANDLOCK_ACCESS_NET_BIND_TCP (1ULL << 0)", "#define LANDLOCK_ACCESS_NET_CONNECT_TCP (1ULL << 1)",
+        "#define LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET (1ULL << 0)", "#define LANDLOCK_SCOPE_SIGNAL (1ULL << 1)",
         // Of the kernel's own, but only the C library hands them out.
         "#define SEEK_SET 0", "#define SEEK_END 2",
     ];
 
-    private static readonly string[] LibraryHeaders = ["#define _GNU_SOURCE", "sys/socket.h", "sys/mount.h", "sys/un.h", "sys/eventfd.h", "poll.h", "regex.h"];
+    private static readonly string[] LibraryHeaders = ["#define _GNU_SOURCE", "sys/socket.h", "sys/mount.h", "sys/un.h", "sys/eventfd.h", "net/if.h", "poll.h", "regex.h"];
 
     // Enumerations: C# name → C name by a prefix, or one by one. A member that is zero and means "nothing" has no name in C.
     private static readonly Dictionary<Type, Func<string, string?>> Enums = new()
@@ -52,6 +56,23 @@ public class KernelLayoutTests
             "None" => "0", "Time" => "CLONE_NEWTIME", "Mount" => "CLONE_NEWNS", "Cgroup" => "CLONE_NEWCGROUP", "Uts" => "CLONE_NEWUTS", "Ipc" => "CLONE_NEWIPC",
             "User" => "CLONE_NEWUSER", "Pid" => "CLONE_NEWPID", "Network" => "CLONE_NEWNET", _ => null,
         },
+        [typeof(LandlockFileRights)] = name => name switch
+        {
+            "None" => "0", "Execute" => "LANDLOCK_ACCESS_FS_EXECUTE", "WriteFile" => "LANDLOCK_ACCESS_FS_WRITE_FILE", "ReadFile" => "LANDLOCK_ACCESS_FS_READ_FILE",
+            "ReadDirectory" => "LANDLOCK_ACCESS_FS_READ_DIR", "RemoveDirectory" => "LANDLOCK_ACCESS_FS_REMOVE_DIR", "RemoveFile" => "LANDLOCK_ACCESS_FS_REMOVE_FILE",
+            "MakeCharacterDevice" => "LANDLOCK_ACCESS_FS_MAKE_CHAR", "MakeDirectory" => "LANDLOCK_ACCESS_FS_MAKE_DIR", "MakeFile" => "LANDLOCK_ACCESS_FS_MAKE_REG",
+            "MakeSocket" => "LANDLOCK_ACCESS_FS_MAKE_SOCK", "MakeFifo" => "LANDLOCK_ACCESS_FS_MAKE_FIFO", "MakeBlockDevice" => "LANDLOCK_ACCESS_FS_MAKE_BLOCK",
+            "MakeSymbolicLink" => "LANDLOCK_ACCESS_FS_MAKE_SYM", "Refer" => "LANDLOCK_ACCESS_FS_REFER", "Truncate" => "LANDLOCK_ACCESS_FS_TRUNCATE",
+            "DeviceControl" => "LANDLOCK_ACCESS_FS_IOCTL_DEV", _ => null,
+        },
+        [typeof(LandlockNetworkRights)] = name => name switch
+        {
+            "None" => "0", "BindTcp" => "LANDLOCK_ACCESS_NET_BIND_TCP", "ConnectTcp" => "LANDLOCK_ACCESS_NET_CONNECT_TCP", _ => null,
+        },
+        [typeof(LandlockScopes)] = name => name switch
+        {
+            "None" => "0", "AbstractUnixSocket" => "LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET", "Signal" => "LANDLOCK_SCOPE_SIGNAL", _ => null,
+        },
         [typeof(PollEvents)] = name => name switch
         {
             "None" => "0", "In" => "POLLIN", "Priority" => "POLLPRI", "Out" => "POLLOUT", "Error" => "POLLERR", "HangUp" => "POLLHUP", "Invalid" => "POLLNVAL", _ => null,
@@ -76,6 +97,14 @@ public class KernelLayoutTests
             "SelinuxMagic" => "SELINUX_MAGIC", _ => null,
         },
         ["CgroupHierarchy"] = name => name switch { "Cgroup2Magic" => "CGROUP2_SUPER_MAGIC", "CgroupMagic" => "CGROUP_SUPER_MAGIC", _ => null },
+        ["RouteNetlink"] = name => name switch
+        {
+            "Request" => "NLM_F_REQUEST", "Acknowledge" => "NLM_F_ACK", "Dump" => "NLM_F_DUMP", "Create" => "NLM_F_CREATE", "Exclusive" => "NLM_F_EXCL",
+            "MessageError" => "NLMSG_ERROR", "MessageDone" => "NLMSG_DONE", "NewLink" => "RTM_NEWLINK", "GetLink" => "RTM_GETLINK",
+            "NewAddress" => "RTM_NEWADDR", "GetAddress" => "RTM_GETADDR", "LinkName" => "IFLA_IFNAME", "LinkNamespace" => "IFLA_NET_NS_FD",
+            "AddressFlags" => "IFA_FLAGS", "AddressCacheInfo" => "IFA_CACHEINFO", "Permanent" => "IFA_F_PERMANENT", "Up" => "IFF_UP",
+            "HeaderSize" => "sizeof(struct nlmsghdr)", "LinkSize" => "sizeof(struct ifinfomsg)", "AddressSize" => "sizeof(struct ifaddrmsg)", _ => null,
+        },
         ["Bpf"] = name => name switch
         {
             "LoadProgram" => "BPF_PROG_LOAD", "Attach" => "BPF_PROG_ATTACH", "CgroupDeviceProgram" => "BPF_PROG_TYPE_CGROUP_DEVICE",
@@ -89,7 +118,7 @@ public class KernelLayoutTests
     };
 
     // Numbers that are ours, not the kernel's: "Class.Name".
-    private static readonly HashSet<string> OurOwnNumbers = ["Signals.FirstRealTime", "Signals.Last", "Bpf.MostTries"];
+    private static readonly HashSet<string> OurOwnNumbers = ["RouteNetlink.BufferSize", "Signals.FirstRealTime", "Signals.Last", "Bpf.MostTries"];
 
     private static readonly Dictionary<Type, (string Name, Dictionary<string, string>? Fields, bool Prefix)> Structs = new()
     {
@@ -102,7 +131,7 @@ public class KernelLayoutTests
     };
 
     // struct spawn_request is of native/spawn.h: PlanFormatTests. The others never reach the kernel.
-    private static readonly HashSet<string> OurOwnStructs = ["SpawnRequest", "FileStatus", "MountId", "FileOwner", "Exit", "CgroupFolder", "Utf8Text", "Utf8Vector"];
+    private static readonly HashSet<string> OurOwnStructs = ["SpawnRequest", "NetworkInterface", "FileStatus", "MountId", "FileOwner", "Exit", "CgroupFolder", "Utf8Text", "Utf8Vector"];
 
     private static IEnumerable<Type> Types => typeof(Files).Assembly.GetTypes().Where(t =>
         t.Namespace == "Conman.Linux" && !t.FullName!.Contains('<') && t.GetCustomAttribute<System.Runtime.CompilerServices.CompilerGeneratedAttribute>() is null);
@@ -156,6 +185,10 @@ public class KernelLayoutTests
         }
         c.Value("__builtin_offsetof(union bpf_attr, attach_flags) + 4", 16, "what BPF_PROG_ATTACH reads");
         c.Value("sizeof(struct open_how)", 24, "struct open_how");
+        c.Value("__builtin_offsetof(struct landlock_path_beneath_attr, parent_fd)", 8, "landlock_path_beneath_attr.parent_fd");
+        c.Value("__builtin_offsetof(struct ifinfomsg, ifi_index)", 4, "ifinfomsg.ifi_index");
+        c.Value("__builtin_offsetof(struct ifinfomsg, ifi_flags)", 8, "ifinfomsg.ifi_flags");
+        c.Value("__builtin_offsetof(struct ifaddrmsg, ifa_index)", 4, "ifaddrmsg.ifa_index");
         c.Value("sizeof(struct mount_attr)", 32, "struct mount_attr");
         c.Value("__builtin_offsetof(struct mount_attr, propagation)", 16, "mount_attr.propagation");
         c.Value("__builtin_offsetof(struct mount_attr, userns_fd)", 24, "mount_attr.userns_fd");
@@ -229,5 +262,5 @@ public class KernelLayoutTests
         Assert.True(count > 30, $"only {count} were found");
     }
 
-    private static bool IsOfTheLibrary(string name) => Regex.IsMatch(name, "^(SOCK_|EFD_|MSG_|AF_|SOL_|SCM_|MNT_|REG_|sizeof.regex_t)");
+    private static bool IsOfTheLibrary(string name) => Regex.IsMatch(name, "^(SOCK_|EFD_|IFF_|MSG_|AF_|SOL_|SCM_|MNT_|REG_|sizeof.regex_t)");
 }

@@ -34,6 +34,7 @@ public class PlanFormatTests
         c.Value("REPORT_FAILED", Constant(init, "ReportFailed"), "ReportFailed");
         c.Value("REPORT_SYNC", Constant(init, "ReportSync"), "ReportSync");
         c.Value("REPORT_PID", Constant(init, "ReportPid"), "ReportPid");
+        c.Value("REPORT_LISTENER", Constant(init, "ReportListener"), "ReportListener");
         c.Value("sizeof(struct plan_report)", Constant(init, "ReportSize"), "ReportSize");
         c.Value("__builtin_offsetof(struct plan_report, index)", 4, "index");
         c.Value("__builtin_offsetof(struct plan_report, value)", 8, "value");
@@ -46,7 +47,7 @@ public class PlanFormatTests
     {
         var header = File.ReadAllText(Path.Combine(CSource.Root, "native/plan.h"));
         var known = Enum.GetNames<PlanCode>().Select(n => "OP_" + n.ToUpperInvariant()).Concat(Enum.GetNames<Destination>().Select(n => "DEST_" + n.ToUpperInvariant()))
-            .Concat(["DEST_ON_PROC", "REPORT_FAILED", "REPORT_SYNC", "REPORT_PID"]);
+            .Concat(["DEST_ON_PROC", "REPORT_FAILED", "REPORT_SYNC", "REPORT_PID", "REPORT_LISTENER"]);
         var used = Regex.Matches(header, @"\b(OP|DEST|REPORT)_[A-Z_]+\b").Select(m => m.Value).Distinct();
         Assert.Empty(used.Except(known));
     }
@@ -62,13 +63,19 @@ public class PlanFormatTests
     [Fact]
     public void Names_whose_place_is_their_number_have_the_right_place()
     {
-        var c = new CSource("linux/capability.h", "linux/resource.h");
+        var c = new CSource("linux/capability.h", "linux/resource.h", "linux/mempolicy.h");
         for (var i = 0; i < CapabilityNames.All.Count; i++)
             c.Value(CapabilityNames.All[i], (ulong)i, CapabilityNames.All[i]);
         c.Value("CAP_LAST_CAP", (ulong)CapabilityNames.All.Count - 1, "the last capability");
         var limits = (string[])typeof(ResourceLimits).GetField("Names", Private)!.GetValue(null)!;
         for (var i = 0; i < limits.Length; i++)
             c.Value(limits[i], (ulong)i, limits[i]);
+        var modes = (string[])typeof(Scheduling).GetField("MemoryModes", Private)!.GetValue(null)!;
+        for (var i = 0; i < 6; i++) // MPOL_WEIGHTED_INTERLEAVE is of Linux 6.9
+            c.Value(modes[i], (ulong)i, modes[i]);
+        c.Value("MPOL_F_STATIC_NODES", 1 << 15, "MPOL_F_STATIC_NODES");
+        c.Value("MPOL_F_RELATIVE_NODES", 1 << 14, "MPOL_F_RELATIVE_NODES");
+        c.Value("MPOL_F_NUMA_BALANCING", 1 << 13, "MPOL_F_NUMA_BALANCING");
         c.Value("RLIM_NLIMITS", (ulong)limits.Length, "the number of limits");
         c.Check();
     }

@@ -202,6 +202,19 @@ internal static class DecodedPlan
                     Enumerable.Range(0, 6).Select(i => op.Number(i * 8)));
                 break;
             case SetIoPriority priority: Call(op, SyscallNumbers.ioprio_set, 1, 0, (ulong)((priority.Number << 13) | priority.Priority)); break;
+            case SetAffinity affinity:
+                Call(op, SyscallNumbers.sched_setaffinity, 0, (ulong)affinity.Cpus.Length, 0);
+                Assert.Equal((4, affinity == SetAffinity.All ? Errno.EINVAL : 0), (op.B, op.C));
+                Assert.Equal(affinity.Cpus, op.Bytes[..affinity.Cpus.Length]);
+                break;
+            case SetMemoryPolicy { Bits.Length: 0 } policy: Call(op, SyscallNumbers.set_mempolicy, (ulong)policy.Number, 0, 0); break;
+            case SetMemoryPolicy policy:
+                Call(op, SyscallNumbers.set_mempolicy, (ulong)policy.Number, 0, ((ulong)policy.Bits.Length * 8) + 1);
+                Assert.Equal(2, op.B);
+                Assert.Equal(policy.Bits, op.Bytes);
+                break;
+            case SetLabel label: Code(op, 14, label.Proc.Descriptor); Assert.Equal(["thread-self/attr/" + label.File, label.Value], op.Texts(2)); break;
+            case RestrictSelf restrict: Call(op, SyscallNumbers.landlock_restrict_self, (ulong)restrict.Ruleset.Descriptor, 0); break;
             case SetPersonality personality: Call(op, SyscallNumbers.personality, personality.Number); break;
             case SetUmask umask: Call(op, SyscallNumbers.umask, umask.Mask); break;
             case BoundCapabilities bound: Code(op, 18); Assert.Equal(bound.Kept, op.X[0]); break;

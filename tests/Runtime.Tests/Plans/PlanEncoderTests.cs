@@ -2,6 +2,7 @@
 
 using System.Reflection;
 using Conman.Linux;
+using Conman.Runtime.Compiling;
 using Conman.Runtime.Plans;
 using CsCheck;
 
@@ -13,6 +14,8 @@ public class PlanEncoderTests
     private static readonly HostTree Tree = new("/a", recursive: true) { Descriptor = 6 };
     private static readonly HostProc Proc = new("/proc/sys") { Descriptor = 7 };
     private static readonly HostNamespace Namespace = new("/proc/1/ns/net", Namespaces.Network) { Descriptor = 8 };
+
+    private static readonly LandlockRuleset Ruleset = new(LandlockPolicy.Parse(new() { ["org.conman.landlock.read"] = "/" })!, 7) { Descriptor = 11 };
 
     // One generator a kind of operation, with every operand arbitrary.
     private static readonly Dictionary<Type, Gen<Operation>> Operations = Make();
@@ -60,7 +63,7 @@ public class PlanEncoderTests
         var all = new Dictionary<Type, Gen<Operation>>();
         void Kind<T>(Gen<T> gen) where T : Operation => all.Add(typeof(T), gen.Select(o => (Operation)o));
 
-        Kind(Gen.Int[0, 6].Select(i => new Sync((SyncPoint)i) { Mount = new MountFileSystem("tmpfs", "/a", MountAttributes.None) }));
+        Kind(Gen.Int[0, 8].Select(i => new Sync((SyncPoint)i) { Mount = new MountFileSystem("tmpfs", "/a", MountAttributes.None) }));
         Kind(Gen.Bool.Select(_ => new Gate()));
         Kind(Gen.Bool.Select(_ => new AwaitStart(Handle)));
         Kind(number.Select(n => new ContinueIn((Namespaces)n)));
@@ -114,6 +117,10 @@ public class PlanEncoderTests
         Kind(Gen.Bool.Select(_ => new HandOver(Handle)));
         Kind(Gen.Select(text, id, number, id).Select((name, policy, flags, priority) => new SetScheduler(name, policy, flags, 5, priority, flags, flags, flags)));
         Kind(Gen.Select(text, Gen.Int[0, 3], Gen.Int[0, 7]).Select((name, number, priority) => new SetIoPriority(name, number, priority)));
+        Kind(Gen.Byte.Array[1, 40].Select(cpus => new SetAffinity("some CPUs", cpus)));
+        Kind(Gen.Select(Gen.Int[0, 0xffff], Gen.ULong.Array[0, 4]).Select((mode, bits) => new SetMemoryPolicy("MPOL_X", "", "", mode, [.. bits.SelectMany(BitConverter.GetBytes)])));
+        Kind(Gen.Select(text, text).Select((file, value) => new SetLabel(Proc, file, value, "take a label")));
+        Kind(Gen.Bool.Select(_ => new RestrictSelf(Ruleset)));
         Kind(Gen.Select(text, id).Select((name, domain) => new SetPersonality(name, domain)));
         Kind(Gen.Select(texts, texts).Select((arguments, environment) => new Execute(arguments, environment)));
         return all;

@@ -116,6 +116,21 @@ public class PlanTextTests
             s.Process.NoNewPrivileges = false;
             s.Domainname = "example.org";
         }), Samples.Options(preserved: 2)),
+        ["confined"] = (() => Samples.Spec(s =>
+        {
+            (s.Process!.ApparmorProfile, s.Process.SelinuxLabel) = ("conman-default", "system_u:system_r:container_t:s0");
+            s.Linux!.MemoryPolicy = new MemoryPolicy { Mode = "MPOL_BIND", Nodes = "0-1,3", Flags = ["MPOL_F_STATIC_NODES"] };
+            s.Linux.NetDevices = new() { ["eth1"] = new NetDevice { Name = "net%d" } };
+            s.Linux.Seccomp = new Conman.Oci.RuntimeSpec.Seccomp
+            {
+                DefaultAction = "SCMP_ACT_ALLOW", ListenerPath = "/run/agent.sock", Syscalls = [new SeccompSyscall { Action = "SCMP_ACT_NOTIFY", Names = ["mknod"] }],
+            };
+            s.Annotations = new()
+            {
+                ["org.conman.landlock.read"] = "/etc:/usr/share", ["org.conman.landlock.write"] = "/tmp", ["org.conman.landlock.execute"] = "/usr/bin",
+                ["org.conman.landlock.tcp-bind"] = "", ["org.conman.landlock.tcp-connect"] = "53,443", ["org.conman.landlock.scope"] = "signal,abstract-unix-socket",
+            };
+        }), Samples.Options()),
         ["privileged"] = (() => Samples.Spec(s =>
         {
             var all = CapabilityNames.All.ToList();
@@ -158,7 +173,7 @@ public class PlanTextTests
     };
 
     private static CompiledSpec Compile(string name, Spec spec) =>
-        PlanCompiler.Compile(spec, name.StartsWith("cgroup-v1", StringComparison.Ordinal) ? Hybrid : new HostFacts(), Cases[name].Options);
+        PlanCompiler.Compile(spec, name.StartsWith("cgroup-v1", StringComparison.Ordinal) ? Hybrid : Samples.Facts, Cases[name].Options);
 
     public static TheoryData<string> Names => [.. Cases.Keys];
 

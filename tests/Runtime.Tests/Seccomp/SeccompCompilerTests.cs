@@ -142,7 +142,8 @@ public sealed class SeccompCompilerTests
     {
         { "defaultAction", "linux.seccomp.defaultAction: unknown action SCMP_ACT_FLAVOUR" },
         { "no defaultAction", "linux.seccomp.defaultAction: must be set" },
-        { "notify by default", "linux.seccomp.defaultAction: SCMP_ACT_NOTIFY cannot be the default action: nothing would run before the listener does" },
+        { "notify of write", "linux.seccomp.syscalls[0]: SCMP_ACT_NOTIFY cannot be used for the write syscall" },
+        { "notify by default", "linux.seccomp.defaultAction: SCMP_ACT_NOTIFY cannot be used as default action" },
         { "action", "linux.seccomp.syscalls[1].action: unknown action SCMP_ACT_FLAVOUR" },
         { "operator", "linux.seccomp.syscalls[1].args[1].op: unknown operator SCMP_CMP_FLAVOUR" },
         { "index", "linux.seccomp.syscalls[0].args[0].index: 6, but arguments are 0 to 5" },
@@ -163,6 +164,7 @@ public sealed class SeccompCompilerTests
         {
             "defaultAction" => Default("SCMP_ACT_FLAVOUR"),
             "no defaultAction" => Default(null!, Allow("read")),
+            "notify of write" => Default("SCMP_ACT_ALLOW", Rule("SCMP_ACT_NOTIFY", "write")),
             "notify by default" => Default("SCMP_ACT_NOTIFY"),
             "action" => Default("SCMP_ACT_ERRNO", Allow("read"), Rule("SCMP_ACT_FLAVOUR", "read")),
             "operator" => Default("SCMP_ACT_ERRNO", Allow("read"), Allow("read", Arg(0, "EQ", 1), Arg(0, "FLAVOUR", 1))),
