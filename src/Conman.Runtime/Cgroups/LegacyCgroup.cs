@@ -100,6 +100,31 @@ internal sealed class LegacyCgroup : ContainerCgroup
         }
     }
 
+    public override ContainerCgroup Below(IReadOnlyList<string> paths)
+    {
+        var parts = new List<Part>(_parts);
+        var named = new HashSet<string>();
+        foreach (var argument in paths)
+        {
+            var colon = argument.IndexOf(':');
+            if (colon < 0 && paths.Count > 1)
+                throw new RuntimeException($"invalid --cgroup argument: {argument} (multiple paths, missing <controller> prefix)");
+            foreach (var controller in colon < 0 ? [] : argument[..colon].Split(','))
+            {
+                if (!named.Add(controller))
+                    throw new RuntimeException($"invalid --cgroup argument: {argument} (controller {controller} specified multiple times)");
+                // A hierarchy of the name systemd is asked for by that name.
+                var i = parts.FindIndex(p => p.Name == "name=" + controller || p.Name.Split(',').Contains(controller));
+                if (i < 0 || controller.Length == 0)
+                    throw new RuntimeException($"unknown controller {Plans.Words.Quote(controller)} in --cgroup {argument}");
+                parts[i] = parts[i] with { Folder = Below(_parts[i].Folder, argument[(colon + 1)..]) };
+            }
+            for (var i = 0; colon < 0 && i < parts.Count; i++)
+                parts[i] = parts[i] with { Folder = Below(_parts[i].Folder, argument) };
+        }
+        return new LegacyCgroup(parts);
+    }
+
     public override bool Frozen => (HasUnified && Folder.Frozen) || _freezer?.TryRead("freezer.state") is "FROZEN" or "FREEZING";
 
     public override int TryFreeze(bool freeze)

@@ -42,6 +42,13 @@ internal sealed class UnifiedCgroup(string mount, string path) : ContainerCgroup
 
     public override IEnumerable<(string, FileDescriptor)> OpenTasks() => [];
 
+    public override ContainerCgroup Below(IReadOnlyList<string> paths)
+    {
+        if (paths.Count > 1 || paths[0].Contains(':'))
+            throw new RuntimeException($"invalid --cgroup argument: {string.Join(' ', paths)} (the unified hierarchy has one path for all controllers)");
+        return new UnifiedCgroup(mount, Below(Folder, paths[0]).Path);
+    }
+
     public override void Limit(IReadOnlyList<CgroupWrite> limits)
     {
         HandDownControllers();

@@ -5,6 +5,7 @@
 
 using Conman.Linux;
 using Conman.Oci.RuntimeSpec;
+using Conman.Runtime.Cgroups;
 using Conman.Runtime.Compiling;
 using Conman.Runtime.Plans;
 
@@ -19,6 +20,9 @@ public sealed class ExecRequest
     public string? PidFile { get; init; }
     public int PreservedDescriptors { get; init; }
     public Action<string> Warn { get; init; } = _ => { };
+
+    /// <summary>Cgroups below the container's (<see cref="ContainerCgroup.Below(IReadOnlyList{string})"/>); null or empty: its own.</summary>
+    public IReadOnlyList<string>? Cgroups { get; init; }
 }
 
 /// <summary>Starting a process in a container.</summary>
@@ -47,7 +51,7 @@ public static class Execution
             plan.Add(new Sync(SyncPoint.Reborn)); // while its settings in /proc are still the user's to write
         plan.Add(new HideFromContainer());
         plan.Add(new NewSession());
-        var cgroup = container.Cgroup;
+        var cgroup = request.Cgroups is { Count: > 0 } paths ? container.Cgroup?.Below(paths) : container.Cgroup;
         foreach (var (hierarchy, file) in cgroup?.OpenTasks() ?? [])
         {
             var tasks = plan.Prepare(new RuntimeDescriptor(hierarchy));
@@ -78,9 +82,8 @@ public static class Execution
         var keep = new List<int>(host.Numbers);
         for (var fd = 3; fd < 3 + request.PreservedDescriptors; fd++)
             keep.Add(fd);
-        using var folder = cgroup?.Open();
         using var pid = (joined & Namespaces.Pid) != 0 && !reborn ? Files.Open("/proc/" + container.Record!.Pid + "/ns/pid", OpenFlags.ReadOnly) : null;
-        var started = Start(plan, keep, folder, pid);
+        var started = Begin(plan, keep, cgroup, pid, request, container);
         try
         {
             if (reborn)
@@ -107,17 +110,29 @@ public static class Execution
         }
     }
 
-    private static InitProcess Start(Plan plan, List<int> keep, FileDescriptor? cgroup, FileDescriptor? pid)
+    // A container may have put its processes into cgroups of its own and handed its controllers down to them: then none may be in its cgroup
+    // itself any more, and the new one goes where the first one is.
+    private static InitProcess Begin(Plan plan, List<int> keep, ContainerCgroup? cgroup, FileDescriptor? pid, ExecRequest request, Container container)
     {
+        using var folder = cgroup?.Open();
         try
         {
-            return InitProcess.Start(plan, keep, cgroup, pid, (-1, -1, -1));
+            return InitProcess.Start(plan, keep, folder, pid, (-1, -1, -1));
         }
-        catch (LinuxException e) when (cgroup is not null && HostRights.Current.Rootless && e.Errno is Errno.EACCES or Errno.EPERM)
+        catch (LinuxException e) when (folder is not null && HostRights.Current.Rootless && e.Errno is Errno.EACCES or Errno.EPERM)
         {
             // Delegation ends where the caller's cgroup and the container's have nothing of the user's above them (cgroup-v2.rst, "Delegation
             // Containment"): the process stays in the caller's, as runc leaves it there.
             return InitProcess.Start(plan, keep, null, pid, (-1, -1, -1));
+        }
+        catch (LinuxException e) when (cgroup is not null)
+        {
+            if (e.Errno == Errno.EBUSY && request.Cgroups is not { Count: > 0 } && cgroup.OfProcess(container.Record!.Pid) is { } own)
+            {
+                using var ownFolder = own.Open();
+                return InitProcess.Start(plan, keep, ownFolder, pid, (-1, -1, -1));
+            }
+            throw cgroup.WhyNotJoined(e.Errno) is { } words ? new RuntimeException(words, e) : e;
         }
     }
 

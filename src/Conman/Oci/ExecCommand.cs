@@ -31,6 +31,7 @@ internal static class ExecCommand
             PidFile = arguments.Get("pid-file"),
             PreservedDescriptors = arguments.Number("preserve-fds", 0),
             Warn = context.Warn,
+            Cgroups = arguments.All("cgroup"),
         });
         return foreground?.Wait(started).Code ?? 0;
     }

@@ -71,5 +71,6 @@ internal static class OciCommands
         new("cap", "an additional capability", "CAP", 'c', Repeats: true),
         new("no-new-privs", "gain no privileges by executing a program"),
         new("preserve-fds", "hand so many descriptors from 3 on to the process", "N"),
+        new("cgroup", "start in a cgroup below the container's: [CONTROLLER[,CONTROLLER...]:]PATH", "PATH", Repeats: true),
     ];
 }
