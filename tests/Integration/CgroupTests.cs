@@ -349,7 +349,8 @@ public class CgroupTests : ContainerTest
         Runtime.Run(new Options { Input = """{ "cpu": { "cpus": "0-4000" }, "pids": { "limit": 66 } }""" }, "update", "--resources", "-", Bundle.Id)
             .FailedWith("cannot set cpuset.cpus of cgroup");
         Assert.Equal(("0", "50"), (Value("cpuset.cpus"), Value("pids.max")));
-        Assert.DoesNotContain("66", File.ReadAllText($"{Runtime.Root}/{Bundle.Id}/config.json"));
+        JsonNode resources = Json(File.ReadAllText($"{Runtime.Root}/{Bundle.Id}/config.json"))["linux"]!["resources"]!;
+        Assert.Equal(("0", 50), ((string?)resources["cpu"]!["cpus"], (int)resources["pids"]!["limit"]!));
     }
 
     [SkippableFact]
@@ -425,7 +426,9 @@ public class CgroupTests : ContainerTest
         try
         {
             Runtime.RunContainer(Bundle.Set("linux/cgroupsPath", $"/conman-test/{Bundle.Id}-parent/below").Args("true")).FailedWith("its type is threaded");
-            Assert.False(Directory.Exists(parent + "/below"));
+            // Below it a new one is invalid, which only the kernel says, when the process is to be born there.
+            Runtime.RunContainer(Bundle.Set("linux/cgroupsPath", $"/conman-test/{Bundle.Id}-parent/invalid")).FailedWith("its type is domain invalid");
+            Assert.False(Directory.Exists(parent + "/invalid"));
         }
         finally
         {

@@ -208,6 +208,13 @@ public abstract class ContainerCgroup
         $"cannot set {limit.File} of cgroup {(FolderOf(limit.Controller) ?? Folder).Path} to {limit.Value}: "
         + (errno == Errno.ENOENT ? $"the {limit.Controller} controller is not available" : LinuxException.Describe(errno)));
 
+    /// <summary>A cgroup of threads, or one made invalid by such, holds no container: it has no memory of its own, and does not list its processes.</summary>
+    protected static void RefuseThreaded(CgroupFolder folder)
+    {
+        if (folder.TryRead("cgroup.type") is { } type and not "domain")
+            throw new RuntimeException($"cannot join cgroup {folder.Path}: its type is {type}");
+    }
+
     /// <summary>Makes a folder and those above it; false if it was there.</summary>
     protected static bool MakeFolder(CgroupFolder folder, string mount)
     {

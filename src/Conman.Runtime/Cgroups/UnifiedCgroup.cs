@@ -25,6 +25,7 @@ internal sealed class UnifiedCgroup(string mount, string path) : ContainerCgroup
     {
         if (!Files.Exists(Folder.Path))
             return;
+        RefuseThreaded(Folder);
         if (Folder.Populated)
             throw new RuntimeException($"container's cgroup is not empty: {Folder.Path}");
         if (Folder.Frozen)
