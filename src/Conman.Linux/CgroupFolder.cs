@@ -69,11 +69,24 @@ public readonly record struct CgroupFolder(string Path)
     public List<int> Processes()
     {
         var found = new List<int>();
-        foreach (var line in (TryRead("cgroup.procs") ?? "").Split('\n', StringSplitOptions.RemoveEmptyEntries))
+        foreach (var line in List().Split('\n', StringSplitOptions.RemoveEmptyEntries))
             found.Add(int.Parse(line));
         foreach (var below in Below())
             found.AddRange(below.Processes());
         return found;
+    }
+
+    // A threaded cgroup does not tell: its processes are listed at the root of the threaded tree.
+    private string List()
+    {
+        try
+        {
+            return TryRead("cgroup.procs") ?? "";
+        }
+        catch (LinuxException e) when (e.Errno == Errno.EOPNOTSUPP)
+        {
+            return "";
+        }
     }
 
     /// <summary>Signals every process in it and below it, one after the other; gives back their pidfds.</summary>

@@ -321,4 +321,182 @@ public class CgroupTests : ContainerTest
         Assert.NotEqual(0, Runtime.RunContainer(Bundle).ExitCode);
         AssertNothingLeft();
     }
+
+    [SkippableFact]
+    public void An_update_keeps_what_it_does_not_name_and_config_json_follows()
+    {
+        Needs("pids");
+        Needs("cpu");
+        Bundle.Set("linux/resources/pids", Json("""{ "limit": 50 }""")).Set("linux/resources/cpu", Json("""{ "quota": 50000, "period": 200000 }"""));
+        StartIdle(Bundle);
+        Runtime.Run("update", "--cpu-quota", "60000", Bundle.Id).Succeeded();
+        Assert.Equal("50", Value("pids.max"));
+        if (Leftovers.Unified)
+            Assert.Equal("60000 200000", Value("cpu.max"));
+        else
+            Assert.Equal(("60000", "200000"), (Value("cpu.cfs_quota_us"), Value("cpu.cfs_period_us")));
+        JsonNode resources = Json(File.ReadAllText($"{Runtime.Root}/{Bundle.Id}/config.json"))["linux"]!["resources"]!;
+        Assert.Equal((50, 60000, 200000), ((int)resources["pids"]!["limit"]!, (int)resources["cpu"]!["quota"]!, (int)resources["cpu"]!["period"]!));
+    }
+
+    [SkippableFact]
+    public void A_refused_update_changes_nothing()
+    {
+        Needs("pids");
+        Needs("cpuset");
+        Bundle.Set("linux/resources/pids", Json("""{ "limit": 50 }""")).Set("linux/resources/cpu", Json("""{ "cpus": "0" }"""));
+        StartIdle(Bundle);
+        Runtime.Run(new Options { Input = """{ "cpu": { "cpus": "0-4000" }, "pids": { "limit": 66 } }""" }, "update", "--resources", "-", Bundle.Id)
+            .FailedWith("cannot set cpuset.cpus of cgroup");
+        Assert.Equal(("0", "50"), (Value("cpuset.cpus"), Value("pids.max")));
+        JsonNode resources = Json(File.ReadAllText($"{Runtime.Root}/{Bundle.Id}/config.json"))["linux"]!["resources"]!;
+        Assert.Equal(("0", 50), ((string?)resources["cpu"]!["cpus"], (int)resources["pids"]!["limit"]!));
+    }
+
+    [SkippableFact]
+    public void Memory_and_swap_are_changed_together_whatever_their_old_values()
+    {
+        Needs("memory");
+        Bundle.Set("linux/resources/memory", Json("""{ "limit": 33554432, "swap": 33554432 }"""));
+        StartIdle(Bundle);
+        string memory = Leftovers.Unified ? "memory.max" : "memory.limit_in_bytes", swap = Leftovers.Unified ? "memory.swap.max" : "memory.memsw.limit_in_bytes";
+        Runtime.Run("update", "--memory", "64M", "--memory-swap", "96M", Bundle.Id).Succeeded();
+        Assert.Equal(("67108864", Leftovers.Unified ? "33554432" : "100663296"), (Value(memory), Value(swap)));
+        Runtime.Run("update", "--memory", "32M", "--memory-swap", "32M", Bundle.Id).Succeeded();
+        Assert.Equal(("33554432", Leftovers.Unified ? "0" : "33554432"), (Value(memory), Value(swap)));
+        Runtime.Run("update", "--memory", "-1", Bundle.Id).Succeeded();
+        Assert.Equal(Leftovers.Unified ? "max" : "9223372036854771712", Value(memory));
+    }
+
+    [SkippableFact]
+    public void A_limit_below_what_is_used_is_refused_if_asked_for()
+    {
+        Needs("memory");
+        StartIdle(Bundle);
+        Runtime.Run(new Options { Input = """{ "memory": { "limit": 4096, "checkBeforeUpdate": true } }""" }, "update", "--resources", "-", Bundle.Id)
+            .FailedWith("rejecting memory limit 4096 < usage");
+        Assert.Equal("running", Runtime.Status(Bundle.Id));
+    }
+
+    [SkippableFact]
+    public void Exec_starts_in_a_cgroup_below()
+    {
+        StartIdle(Bundle);
+        if (Leftovers.Unified)
+        {
+            Directory.CreateDirectory(Bundle.Cgroup + "/below");
+            Runtime.Run("exec", "--cgroup", "below", Bundle.Id, "grep", "^0::", "/proc/self/cgroup").Printed("0::/below");
+            Runtime.Run("exec", "--cgroup", "/", Bundle.Id, "grep", "^0::", "/proc/self/cgroup").Printed("0::/");
+            Runtime.Run("exec", "--cgroup", "memory:below", Bundle.Id, "true").FailedWith("invalid --cgroup argument");
+        }
+        else
+        {
+            Directory.CreateDirectory(Bundle.CgroupOf("memory") + "/below");
+            Runtime.Run("exec", "--cgroup", "memory:below", Bundle.Id, "grep", "-E", ":(memory|pids):", "/proc/self/cgroup").Succeeded();
+            string[] lines = Runtime.Run("exec", "--cgroup", "memory:/below", Bundle.Id, "cat", "/proc/self/cgroup").Succeeded().Lines;
+            Assert.Contains(lines, line => line.EndsWith(":memory:/below", StringComparison.Ordinal));
+            Assert.Contains(lines, line => line.EndsWith(":pids:/", StringComparison.Ordinal));
+            Runtime.Run("exec", "--cgroup", "flavour:/", Bundle.Id, "true").FailedWith("unknown controller");
+        }
+        Runtime.Run("exec", "--cgroup", Leftovers.Unified ? "nowhere" : "pids:nowhere", Bundle.Id, "true").FailedWith(" adding pid ");
+        Runtime.Run("exec", "--cgroup", Leftovers.Unified ? "../.." : "pids:../..", Bundle.Id, "true").FailedWith("bad sub cgroup path");
+    }
+
+    [SkippableFact]
+    public void Exec_goes_where_the_first_process_is_when_the_cgroup_hands_down_its_controllers()
+    {
+        NeedsUnified();
+        string controller = File.ReadAllText(Leftovers.CgroupRoot + "/cgroup.controllers").Split(' ', '\n')[0];
+        Skip.If(controller.Length == 0, "no controller to hand down");
+        int pid = StartIdle(Bundle);
+        Directory.CreateDirectory(Bundle.Cgroup + "/below");
+        File.WriteAllText(Bundle.Cgroup + "/below/cgroup.procs", pid.ToString());
+        File.WriteAllText(Bundle.Cgroup + "/cgroup.subtree_control", "+" + controller);
+        Runtime.Run("exec", Bundle.Id, "grep", "^0::", "/proc/self/cgroup").Printed("0::/below");
+        Runtime.Run("exec", "--cgroup", "/", Bundle.Id, "true").FailedWith("hands down controllers");
+    }
+
+    [SkippableFact]
+    public void A_threaded_cgroup_is_refused_by_its_type()
+    {
+        // In a parent of its own: that becomes the root of a threaded tree, in which no other container could be.
+        string parent = Bundle.Cgroup + "-parent";
+        Directory.CreateDirectory(parent + "/below");
+        File.WriteAllText(parent + "/below/cgroup.type", "threaded");
+        try
+        {
+            Runtime.RunContainer(Bundle.Set("linux/cgroupsPath", $"/conman-test/{Bundle.Id}-parent/below").Args("true")).FailedWith("its type is threaded");
+            // Below it a new one is invalid, which only the kernel says, when the process is to be born there.
+            Runtime.RunContainer(Bundle.Set("linux/cgroupsPath", $"/conman-test/{Bundle.Id}-parent/invalid")).FailedWith("its type is domain invalid");
+            Assert.False(Directory.Exists(parent + "/invalid"));
+        }
+        finally
+        {
+            RemoveParent();
+        }
+        AssertNothingLeft();
+    }
+
+    // In every hierarchy: where one above the container's cgroup is missing, it is made.
+    private void RemoveParent()
+    {
+        foreach (string hierarchy in Leftovers.Hierarchies)
+        {
+            string parent = $"{hierarchy}/conman-test/{Bundle.Id}-parent";
+            if (Directory.Exists(parent + "/below"))
+                Directory.Delete(parent + "/below");
+            if (Directory.Exists(parent))
+                Directory.Delete(parent);
+        }
+    }
+
+    [SkippableFact]
+    public void D7_a_limit_on_descendants_that_is_reached_is_an_error_and_leaves_nothing()
+    {
+        string parent = Bundle.Cgroup + "-parent";
+        Directory.CreateDirectory(parent);
+        try
+        {
+            File.WriteAllText(parent + "/cgroup.max.descendants", "0");
+            Runtime.RunContainer(Bundle.Set("linux/cgroupsPath", $"/conman-test/{Bundle.Id}-parent/below").Args("true")).FailedWith("cgroup.max.descendants");
+            Assert.Empty(Directory.EnumerateDirectories(parent));
+            Assert.False(Directory.Exists($"{Runtime.Root}/{Bundle.Id}"));
+        }
+        finally
+        {
+            RemoveParent();
+        }
+        AssertNothingLeft();
+    }
+
+    [SkippableFact]
+    public void D7_a_limit_on_processes_that_is_reached_is_an_error_and_leaves_nothing()
+    {
+        NeedsUnified();
+        Needs("pids");
+        string parent = Bundle.Cgroup + "-parent";
+        Directory.CreateDirectory(parent);
+        try
+        {
+            File.WriteAllText(parent + "/pids.max", "0");
+            Runtime.RunContainer(Bundle.Set("linux/cgroupsPath", $"/conman-test/{Bundle.Id}-parent/below").Args("true")).FailedWith("pids.max");
+        }
+        finally
+        {
+            RemoveParent();
+        }
+        AssertNothingLeft();
+    }
+
+    [SkippableFact]
+    public void D1_a_fork_bomb_stays_within_its_limit_and_one_delete_ends_it()
+    {
+        Needs("pids");
+        Bundle.Set("linux/resources/pids", Json("""{ "limit": 64 }"""));
+        Runtime.CreateAndStart(Bundle.Shell("echo ready; while :; do (sleep 1000 & sleep 1000 & :) 2>/dev/null & done")).WaitForOutput("ready");
+        Wait.Until(() => int.Parse(Value("pids.current")) >= 60, "the bomb to go off");
+        Assert.InRange(int.Parse(Value("pids.current")), 60, 64);
+        Runtime.Run("delete", "--force", Bundle.Id).Succeeded();
+        AssertNothingLeft();
+    }
 }

@@ -102,8 +102,11 @@ public class KillSweepTests(ITestOutputHelper output) : ContainerTest
     // killat knows the processes, so one look at each other place is enough; the whole host is searched at the end of the test.
     private IEnumerable<string> Left(string[] mounts)
     {
-        if (Directory.Exists(Bundle.Cgroup))
-            yield return "cgroup: " + Bundle.Cgroup;
+        foreach (string hierarchy in Leftovers.Hierarchies)
+        {
+            if (Directory.Exists($"{hierarchy}/conman-test/{Bundle.Id}"))
+                yield return $"cgroup: {hierarchy}/conman-test/{Bundle.Id}";
+        }
         if (Directory.Exists(Runtime.Root))
         {
             foreach (string path in Directory.EnumerateFileSystemEntries(Runtime.Root))
@@ -210,7 +213,7 @@ public class KillSweepTests(ITestOutputHelper output) : ContainerTest
 
     // Not every host can limit something.
     private static string[] Limit =>
-        File.ReadAllText(Leftovers.CgroupRoot + "/cgroup.controllers").Split(' ', '\n').Contains("pids") ? ["--pids-limit", "100"] : [];
+        !Leftovers.Unified || File.ReadAllText(Leftovers.CgroupRoot + "/cgroup.controllers").Split(' ', '\n').Contains("pids") ? ["--pids-limit", "100"] : [];
 
     private string[] Delete => Runtime.CommandLine("delete", "--force", Bundle.Id);
 

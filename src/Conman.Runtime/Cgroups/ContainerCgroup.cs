@@ -16,6 +16,13 @@ public abstract class ContainerCgroup
     /// <summary>What <see cref="At"/> finds it again by.</summary>
     public abstract string Record { get; }
 
+    /// <summary>Whether it lies in the hierarchies of cgroup v1.</summary>
+    public bool IsLegacy => this is LegacyCgroup;
+
+    /// <summary>Bytes of memory that it uses now; null without the controller.</summary>
+    public long? MemoryUsage =>
+        long.TryParse(FolderOf("memory")?.TryRead(IsLegacy ? "memory.usage_in_bytes" : "memory.current"), out var bytes) ? bytes : null;
+
     /// <summary>Where linux.cgroupsPath leads: absolute from a hierarchy's root; relative to the caller's own cgroup; absent: a name from the id.</summary>
     /// <param name="hierarchies">Those of a hybrid or v1 host; null: there is the unified one alone.</param>
     public static ContainerCgroup Locate(string? cgroupsPath, string id, IReadOnlyList<CgroupHierarchy>? hierarchies)
@@ -86,6 +93,95 @@ public abstract class ContainerCgroup
         }
     }
 
+    /// <summary>As <see cref="Apply"/>, but when one is refused, those before it are taken back.</summary>
+    public void Change(IReadOnlyList<CgroupWrite> limits)
+    {
+        var before = new List<CgroupWrite>();
+        foreach (var limit in limits)
+        {
+            if (Present(limit) is { } old)
+                before.Add(old);
+        }
+        try
+        {
+            Apply(limits);
+        }
+        catch (RuntimeException)
+        {
+            before.Reverse();
+            // Twice, for those that only fit when others are back.
+            for (var i = 0; i < 2; i++)
+            {
+                foreach (var old in before)
+                    FolderOf(old.Controller)?.TryWrite(old.File, old.Value);
+            }
+            throw;
+        }
+    }
+
+    // The write that would restore what a limit is about to change; null if there is no such file, or no way back.
+    private CgroupWrite? Present(CgroupWrite limit)
+    {
+        if (FolderOf(limit.Controller)?.TryRead(limit.File) is not { } content)
+            return limit.Otherwise is { } other ? Present(other) : null;
+        var lines = content.Split('\n');
+        var space = limit.Value.IndexOf(' ');
+        var key = space > 0 && (limit.Value.AsSpan(0, space).Contains(':') || limit.File == "rdma.max") ? limit.Value[..(space + 1)] : "";
+        // "oom_kill_disable 0", of which the number is written
+        if (limit.File == "memory.oom_control")
+            return limit with { Value = lines[0][(lines[0].LastIndexOf(' ') + 1)..] };
+        if (key.Length == 0)
+            return limit with { Value = lines[0].Length == 0 ? "\n" : lines[0] };
+        if (Array.Find(lines, line => line.StartsWith(key, StringComparison.Ordinal)) is { } old)
+            return limit with { Value = old };
+        return limit.File switch
+        {
+            "io.max" => limit with { Value = key + "rbps=max wbps=max riops=max wiops=max" },
+            "rdma.max" => limit with { Value = key + "hca_handle=max hca_object=max" },
+            "io.weight" => limit with { Value = key + "default" },
+            _ when limit.File.StartsWith("blkio.", StringComparison.Ordinal) || limit.File == "io.bfq.weight" => limit with { Value = key + "0" },
+            _ => null,
+        };
+    }
+
+    /// <summary>
+    /// The part of it below which a process of <c>exec --cgroup</c> goes.
+    /// </summary>
+    /// <param name="paths">Each <c>[CONTROLLER[,CONTROLLER…]:]PATH</c>, from the container's own cgroup; without controllers, in every hierarchy.</param>
+    public abstract ContainerCgroup Below(IReadOnlyList<string> paths);
+
+    /// <summary>The cgroup of the unified hierarchy that a process is in; null if that is not to be known.</summary>
+    public CgroupFolder? OfProcess(int pid)
+    {
+        foreach (var line in System.Text.Encoding.UTF8.GetString(Files.ReadAll("/proc/" + pid + "/cgroup")).Split('\n'))
+        {
+            if (line.StartsWith("0::/", StringComparison.Ordinal))
+                return new CgroupFolder((IsLegacy ? CgroupHierarchy.Root + "/unified" : CgroupHierarchy.Root) + line[3..]);
+        }
+        return null;
+    }
+
+    /// <summary>Why the kernel does not let a process be born in it, in words; null if it is not the cgroup's fault.</summary>
+    public virtual string? WhyNotJoined(int errno) => errno switch
+    {
+        Errno.EOPNOTSUPP => $"cannot join cgroup {Folder.Path}: its type is {Folder.TryRead("cgroup.type")}",
+        Errno.EBUSY => $"cannot join cgroup {Folder.Path}: it hands down controllers ({Folder.TryRead("cgroup.subtree_control")}), so no process may be in it",
+        Errno.EAGAIN => $"cannot start a process in cgroup {Folder.Path}: pids.max of it, or of one above it, is reached",
+        _ => null,
+    };
+
+    /// <summary>A path of <c>exec --cgroup</c>, below a folder.</summary>
+    protected static CgroupFolder Below(CgroupFolder folder, string path)
+    {
+        if (path.Split('/').Contains("..", StringComparer.Ordinal))
+            throw new RuntimeException($"bad sub cgroup path: {path}");
+        path = path.Trim('/');
+        var below = path.Length == 0 ? folder : new CgroupFolder(folder.Path + "/" + path);
+        if (!Files.Exists(below.Path))
+            throw new RuntimeException($"error adding pid of the new process to cgroup {below.Path}: {LinuxException.Describe(Errno.ENOENT)}");
+        return below;
+    }
+
     /// <summary>The folder that has a controller's files; null if no hierarchy has the controller.</summary>
     public abstract CgroupFolder? FolderOf(ReadOnlySpan<char> controller);
 
@@ -112,6 +208,13 @@ public abstract class ContainerCgroup
         $"cannot set {limit.File} of cgroup {(FolderOf(limit.Controller) ?? Folder).Path} to {limit.Value}: "
         + (errno == Errno.ENOENT ? $"the {limit.Controller} controller is not available" : LinuxException.Describe(errno)));
 
+    /// <summary>A cgroup of threads, or one made invalid by such, holds no container: it has no memory of its own, and does not list its processes.</summary>
+    protected static void RefuseThreaded(CgroupFolder folder)
+    {
+        if (folder.TryRead("cgroup.type") is { } type and not "domain")
+            throw new RuntimeException($"cannot join cgroup {folder.Path}: its type is {type}");
+    }
+
     /// <summary>Makes a folder and those above it; false if it was there.</summary>
     protected static bool MakeFolder(CgroupFolder folder, string mount)
     {
@@ -122,7 +225,10 @@ public abstract class ContainerCgroup
             errno = folder.TryMake();
         }
         if (errno is not (0 or Errno.EEXIST))
-            throw new RuntimeException($"cannot make cgroup {folder.Path}: {LinuxException.Describe(errno)}");
+        {
+            throw new RuntimeException($"cannot make cgroup {folder.Path}: "
+                + (errno == Errno.EAGAIN ? "cgroup.max.descendants or cgroup.max.depth of one above it is reached" : LinuxException.Describe(errno)));
+        }
         return errno == 0;
     }
 }

@@ -72,8 +72,9 @@ internal sealed class LegacyCgroup : ContainerCgroup
     {
         if (!Files.Exists(Folder.Path))
             return;
+        RefuseThreaded(Folder);
         foreach (var part in _parts)
-            RefuseOccupied(part.Folder);
+            RefuseOccupied(part);
         if (Frozen)
             throw new RuntimeException($"container's cgroup unexpectedly frozen: {Folder.Path}");
     }
@@ -100,6 +101,31 @@ internal sealed class LegacyCgroup : ContainerCgroup
         }
     }
 
+    public override ContainerCgroup Below(IReadOnlyList<string> paths)
+    {
+        var parts = new List<Part>(_parts);
+        var named = new HashSet<string>();
+        foreach (var argument in paths)
+        {
+            var colon = argument.IndexOf(':');
+            if (colon < 0 && paths.Count > 1)
+                throw new RuntimeException($"invalid --cgroup argument: {argument} (multiple paths, missing <controller> prefix)");
+            foreach (var controller in colon < 0 ? [] : argument[..colon].Split(','))
+            {
+                if (!named.Add(controller))
+                    throw new RuntimeException($"invalid --cgroup argument: {argument} (controller {controller} specified multiple times)");
+                // A hierarchy of the name systemd is asked for by that name.
+                var i = parts.FindIndex(p => p.Name == "name=" + controller || p.Name.Split(',').Contains(controller));
+                if (i < 0 || controller.Length == 0)
+                    throw new RuntimeException($"unknown controller {Plans.Words.Quote(controller)} in --cgroup {argument}");
+                parts[i] = parts[i] with { Folder = Below(_parts[i].Folder, argument[(colon + 1)..]) };
+            }
+            for (var i = 0; colon < 0 && i < parts.Count; i++)
+                parts[i] = parts[i] with { Folder = Below(_parts[i].Folder, argument) };
+        }
+        return new LegacyCgroup(parts);
+    }
+
     public override bool Frozen => (HasUnified && Folder.Frozen) || _freezer?.TryRead("freezer.state") is "FROZEN" or "FREEZING";
 
     public override int TryFreeze(bool freeze)
@@ -112,7 +138,7 @@ internal sealed class LegacyCgroup : ContainerCgroup
 
     public override void Destroy(string? owner)
     {
-        if (owner is not null && Folder.Owner != owner && Folder.Processes().Count > 0)
+        if (owner is not null && Folder.Owner != owner && Occupied(_main))
             return;
         if (Files.TryRemoveDirectory(Folder.Path) is not (0 or Errno.ENOENT))
         {
@@ -126,7 +152,7 @@ internal sealed class LegacyCgroup : ContainerCgroup
             // Whoever is still there was put there by its number. Before there was a process of ours, a stranger had it before us.
             if (owner is null)
                 Kill(part.Folder);
-            else if (part.Folder.Processes().Count > 0)
+            else if (Occupied(part))
                 continue;
             Remove(part);
         }
@@ -148,7 +174,7 @@ internal sealed class LegacyCgroup : ContainerCgroup
     private static void Make(Part part)
     {
         if (!MakeFolder(part.Folder, part.Mount))
-            RefuseOccupied(part.Folder);
+            RefuseOccupied(part);
         if (part.Name.Split(',').Contains("cpuset"))
         {
             // Nobody can join a cpuset without processors or memory nodes, and a new one has none.
@@ -169,10 +195,12 @@ internal sealed class LegacyCgroup : ContainerCgroup
         return value;
     }
 
-    private static void RefuseOccupied(CgroupFolder folder)
+    private static bool Occupied(Part part) => part.Name.Length == 0 ? part.Folder.Populated : part.Folder.Processes().Count > 0;
+
+    private static void RefuseOccupied(Part part)
     {
-        if (folder.Processes().Count > 0)
-            throw new RuntimeException($"container's cgroup is not empty: {folder.Path}");
+        if (Occupied(part))
+            throw new RuntimeException($"container's cgroup is not empty: {part.Folder.Path}");
     }
 
     private static void Remove(Part part)

@@ -86,6 +86,8 @@ internal sealed class SystemdCgroup : ContainerCgroup
 
     public override IEnumerable<(string, FileDescriptor)> OpenTasks() => [];
 
+    public override ContainerCgroup Below(IReadOnlyList<string> paths) => _folder.Below(paths);
+
     public override void Limit(IReadOnlyList<CgroupWrite> limits)
     {
         Release();

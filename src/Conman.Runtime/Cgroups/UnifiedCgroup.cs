@@ -25,6 +25,7 @@ internal sealed class UnifiedCgroup(string mount, string path) : ContainerCgroup
     {
         if (!Files.Exists(Folder.Path))
             return;
+        RefuseThreaded(Folder);
         if (Folder.Populated)
             throw new RuntimeException($"container's cgroup is not empty: {Folder.Path}");
         if (Folder.Frozen)
@@ -41,6 +42,13 @@ internal sealed class UnifiedCgroup(string mount, string path) : ContainerCgroup
     public override FileDescriptor Open() => Folder.Open();
 
     public override IEnumerable<(string, FileDescriptor)> OpenTasks() => [];
+
+    public override ContainerCgroup Below(IReadOnlyList<string> paths)
+    {
+        if (paths.Count > 1 || paths[0].Contains(':'))
+            throw new RuntimeException($"invalid --cgroup argument: {string.Join(' ', paths)} (the unified hierarchy has one path for all controllers)");
+        return new UnifiedCgroup(mount, Below(Folder, paths[0]).Path);
+    }
 
     public override void Limit(IReadOnlyList<CgroupWrite> limits)
     {

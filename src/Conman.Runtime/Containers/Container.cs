@@ -261,12 +261,23 @@ public sealed class Container : IDisposable
     /// <exception cref="RuntimeException">It has none.</exception>
     public List<int> AllProcesses() => Record is null ? [] : NeedCgroup("list the processes of").Folder.Processes();
 
-    /// <summary>Changes limits.</summary>
-    public void Update(Resources resources)
+    /// <summary>
+    /// Changes limits. What is not given stays; when one is refused, all stay. The cgroup is changed first, then the container's config.json
+    /// follows: a command that is killed in between has changed limits that config.json does not tell of yet, and may be repeated.
+    /// </summary>
+    /// <returns>Warnings.</returns>
+    public IEnumerable<string> Update(Resources change)
     {
         if (Status == ContainerStatus.Stopped)
             throw new RuntimeException("container not running");
-        NeedCgroup("update").Apply(CgroupLimits.Compile(resources, legacy: !CgroupHierarchy.UnifiedOnly));
+        var cgroup = NeedCgroup("update");
+        var spec = TryReadSpec() ?? throw new RuntimeException($"cannot update container {Id}: its config.json is gone");
+        var written = ResourceUpdate.Merge((spec.Linux ??= new()).Resources ??= new Resources(), change);
+        if (written.Memory is { CheckBeforeUpdate: true, Limit: > 0 and var limit } && cgroup.MemoryUsage is { } usage && usage > limit)
+            throw new RuntimeException($"unable to set memory limit: rejecting memory limit {limit} < usage {usage}");
+        cgroup.Change(CgroupLimits.Compile(written, cgroup.IsLegacy));
+        _folder.ReplaceSpec(spec.ToUtf8(false));
+        return CgroupLimits.Warnings(change, cgroup.IsLegacy);
     }
 
     // An ordinary user's container may have none (RootlessCgroup).

@@ -119,6 +119,9 @@ internal sealed class ContainerFolder : IDisposable
 
     public void WriteSpec(ReadOnlySpan<byte> json) => Write(SpecFile, json);
 
+    /// <summary>Puts another spec in the place of the first: a reader sees the one or the other.</summary>
+    public void ReplaceSpec(ReadOnlySpan<byte> json) => Files.Replace(Descriptor.Number, SpecFile, json);
+
     public byte[]? TryReadSpec() => TryReadFile(SpecFile);
 
     public void WriteRecord(ReadOnlySpan<byte> json) => Write(RecordFile, json);

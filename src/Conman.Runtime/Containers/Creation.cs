@@ -207,7 +207,7 @@ public sealed class Creation : IDisposable
             if (_compiled.PidNamespace is not null)
                 pid = Files.Open(_compiled.PidNamespace.Path, OpenFlags.ReadOnly);
             using (pid)
-                _init = InitProcess.Start(_compiled.Plan, keep, folder, pid, (-1, -1, -1));
+                _init = InitProcess.Start(_compiled.Plan, keep, folder, pid, (-1, -1, -1), cgroup is null ? null : cgroup.WhyNotJoined);
             // From here on two work at once: the process on its plan, and this one on what must be there before the program.
             if (folder is not null && !_request.Rootless) // else there are no devices but the host's own, by their own rights
                 DeviceRules.Attach(_compiled.DeviceProgram, folder);

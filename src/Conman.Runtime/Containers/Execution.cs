@@ -5,6 +5,7 @@
 
 using Conman.Linux;
 using Conman.Oci.RuntimeSpec;
+using Conman.Runtime.Cgroups;
 using Conman.Runtime.Compiling;
 using Conman.Runtime.Plans;
 
@@ -26,7 +27,7 @@ public sealed class ExecRequest
     /// <summary>Their names, as LISTEN_FDNAMES has them; null: none.</summary>
     public string? ListeningNames { get; init; }
 
-    /// <summary>Cgroups below the container's, <c>[CONTROLLER:]PATH</c> each, to be born in.</summary>
+    /// <summary>Cgroups below the container's (<see cref="ContainerCgroup.Below(IReadOnlyList{string})"/>), to be born in; empty: its own.</summary>
     public IReadOnlyList<string> Cgroups { get; init; } = [];
 
     /// <summary>A paused container is no error: the process waits in it until it is resumed.</summary>
@@ -47,8 +48,6 @@ public static class Execution
             case ContainerStatus.Paused when !request.IgnorePaused:
                 throw new RuntimeException("cannot exec in a paused container (use --ignore-paused to override)");
         }
-        if (request.Cgroups.Count > 0)
-            throw new RuntimeException("exec --cgroup is not supported yet");
         // A cgroup that is frozen from above holds whoever is born in it as well, in the middle of vfork (THREATS C13).
         if (!request.IgnorePaused && container.Cgroup is { Folder.Stopped: true })
             throw new RuntimeException("cannot exec in a container whose cgroup is frozen (use --ignore-paused to override)");
@@ -65,7 +64,7 @@ public static class Execution
             plan.Add(new Sync(SyncPoint.Reborn)); // while its settings in /proc are still the user's to write
         plan.Add(new HideFromContainer());
         plan.Add(new NewSession());
-        var cgroup = container.Cgroup;
+        var cgroup = request.Cgroups is { Count: > 0 } paths ? container.Cgroup?.Below(paths) : container.Cgroup;
         foreach (var (hierarchy, file) in cgroup?.OpenTasks() ?? [])
         {
             var tasks = plan.Prepare(new RuntimeDescriptor(hierarchy));
@@ -114,13 +113,12 @@ public static class Execution
         var keep = new List<int>(host.Numbers);
         for (var fd = 3; fd < 3 + request.PreservedDescriptors; fd++)
             keep.Add(fd);
-        using var folder = cgroup?.Open();
         using var pid = (joined & Namespaces.Pid) != 0 && !reborn ? Files.Open("/proc/" + container.Record!.Pid + "/ns/pid", OpenFlags.ReadOnly) : null;
         // "A list of CPUs a runtime parent process to be run on initially, before the transition to container's cgroup" (config.md).
         if (SpecValidator.Affinity(affinity?.Initial, "initial") is { } initial && Processes.TrySetAffinity(initial) is not 0 and var error)
             throw new RuntimeException($"error setting initial CPU affinity {affinity!.Initial}: {LinuxException.Describe(error)}");
         using var agent = filter is { NeedsListener: true } ? SeccompAgent.Connect(spec.Linux.Seccomp!) : null;
-        var started = Start(plan, keep, folder, pid);
+        var started = Begin(plan, keep, cgroup, pid, request, container);
         if (agent is not null)
             started.TakeListener = listener => agent.Deliver(listener, started.Process.Pid, container.State(ContainerStatus.Running));
         try
@@ -153,17 +151,29 @@ public static class Execution
         }
     }
 
-    private static InitProcess Start(Plan plan, List<int> keep, FileDescriptor? cgroup, FileDescriptor? pid)
+    // A container may have put its processes into cgroups of its own and handed its controllers down to them: then none may be in its cgroup
+    // itself any more, and the new one goes where the first one is.
+    private static InitProcess Begin(Plan plan, List<int> keep, ContainerCgroup? cgroup, FileDescriptor? pid, ExecRequest request, Container container)
     {
+        using var folder = cgroup?.Open();
         try
         {
-            return InitProcess.Start(plan, keep, cgroup, pid, (-1, -1, -1));
+            return InitProcess.Start(plan, keep, folder, pid, (-1, -1, -1));
         }
-        catch (LinuxException e) when (cgroup is not null && HostRights.Current.Rootless && e.Errno is Errno.EACCES or Errno.EPERM)
+        catch (LinuxException e) when (folder is not null && HostRights.Current.Rootless && e.Errno is Errno.EACCES or Errno.EPERM)
         {
             // Delegation ends where the caller's cgroup and the container's have nothing of the user's above them (cgroup-v2.rst, "Delegation
             // Containment"): the process stays in the caller's, as runc leaves it there.
             return InitProcess.Start(plan, keep, null, pid, (-1, -1, -1));
+        }
+        catch (LinuxException e) when (cgroup is not null)
+        {
+            if (e.Errno == Errno.EBUSY && request.Cgroups is not { Count: > 0 } && cgroup.OfProcess(container.Record!.Pid) is { } own)
+            {
+                using var ownFolder = own.Open();
+                return InitProcess.Start(plan, keep, ownFolder, pid, (-1, -1, -1));
+            }
+            throw cgroup.WhyNotJoined(e.Errno) is { } words ? new RuntimeException(words, e) : e;
         }
     }
 

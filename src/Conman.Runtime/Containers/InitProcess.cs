@@ -34,7 +34,9 @@ internal sealed class InitProcess : IDisposable
 
     /// <summary>Encodes a plan and starts a process on it.</summary>
     /// <param name="keep">Descriptors for the new process, under their own numbers.</param>
-    public static InitProcess Start(Plan plan, IEnumerable<int> keep, FileDescriptor? cgroup, FileDescriptor? pidNamespace, (int, int, int) streams)
+    /// <param name="reason">What an errno means, where it can be told better than by its own words.</param>
+    public static InitProcess Start(
+        Plan plan, IEnumerable<int> keep, FileDescriptor? cgroup, FileDescriptor? pidNamespace, (int, int, int) streams, Func<int, string?>? reason = null)
     {
         var (mine, its) = Sockets.Pair();
         using (its)
@@ -50,9 +52,11 @@ internal sealed class InitProcess : IDisposable
                 options.Keep.Add(memory.Number);
                 return new InitProcess(encoded, mine, Processes.Spawn(helper, ["conman-init", memory.Number.ToString()], [], options));
             }
-            catch
+            catch (Exception e)
             {
                 mine.Dispose();
+                if (e is LinuxException failure && reason?.Invoke(failure.Errno) is { } words)
+                    throw new RuntimeException(words, e);
                 throw;
             }
         }

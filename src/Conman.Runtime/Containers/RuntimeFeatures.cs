@@ -29,7 +29,7 @@ public static class RuntimeFeatures
         {
             Namespaces = ["cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"],
             Capabilities = [.. CapabilityNames.All],
-            Cgroup = new FeaturesCgroup { V1 = false, V2 = true, Systemd = true, SystemdUser = false, Rdma = true },
+            Cgroup = new FeaturesCgroup { V1 = true, V2 = true, Systemd = true, SystemdUser = false, Rdma = true },
             Seccomp = new FeaturesSeccomp
             {
                 Enabled = true,

@@ -93,5 +93,6 @@ internal static class OciCommands
         new("cgroup", "cgroup below the container's to run in", "[CONTROLLER:]PATH", Repeats: true),
         new("ignore-paused", "into a paused container too: wait there until it is resumed"),
         new("preserve-fds", "hand so many descriptors from 3 on to the process", "N"),
+        new("cgroup", "start in a cgroup below the container's: [CONTROLLER[,CONTROLLER...]:]PATH", "PATH", Repeats: true),
     ];
 }
