@@ -1,6 +1,7 @@
 // What the compiler must know of the host and of the command: gathered before, so that compiling makes no system call.
 
 using Conman.Linux;
+using Conman.Runtime.Seccomp;
 
 namespace Conman.Runtime.Compiling;
 
@@ -52,6 +53,9 @@ public sealed class CompileOptions
 
     /// <summary>Show the runtime each new file system before it is mounted: it keeps account of them.</summary>
     public bool HoldFileSystems { get; init; }
+
+    /// <summary>What linux.seccomp compiles to, where that is known; null: it is compiled.</summary>
+    public SeccompFilter? Filter { get; init; }
 
     /// <summary>Wait for <c>start</c> before executing the program.</summary>
     public bool AwaitStart { get; init; }

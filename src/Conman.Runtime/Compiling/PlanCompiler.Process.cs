@@ -14,7 +14,7 @@ public sealed partial class PlanCompiler
     {
         if (terminal)
             _plan.Add(new TakeTerminal());
-        _filter = _linux.Seccomp is null ? null : SeccompCompiler.Compile(_linux.Seccomp);
+        _filter = _linux.Seccomp is null ? null : _options.Filter ?? SeccompCompiler.Compile(_linux.Seccomp);
         if (_filter is { NeedsListener: true })
             throw new RuntimeException("linux.seccomp: SCMP_ACT_NOTIFY is not supported yet");
         if (_linux.Personality is { } personality)

@@ -81,7 +81,7 @@ public sealed class Container : IDisposable
         names.Sort(string.CompareOrdinal);
         foreach (var name in names)
         {
-            if (TryOpen(root, name) is { } container)
+            if (name != Seccomp.FilterCache.Folder && TryOpen(root, name) is { } container)
                 yield return container;
         }
     }

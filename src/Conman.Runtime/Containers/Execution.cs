@@ -68,7 +68,7 @@ public static class Execution
             AddConsole(plan, host, request);
         var warnings = new List<string>();
         var facts = new HostFacts { Capabilities = Processes.KnownCapabilities, Rights = HostRights.Current, Home = HomeOf(container, request.Process) };
-        var filter = spec.Linux!.Seccomp is null ? null : Seccomp.SeccompCompiler.Compile(spec.Linux.Seccomp);
+        var filter = spec.Linux!.Seccomp is null ? null : Seccomp.FilterCache.Compile(spec.Linux.Seccomp, container.Folder.Root);
         PlanCompiler.AddProcess(plan, request.Process, facts, filter, (joined & Namespaces.User) != 0, warnings);
         plan.Add(new Gate());
         PlanCompiler.AddProgram(plan, request.Process, facts, filter, request.PreservedDescriptors);
