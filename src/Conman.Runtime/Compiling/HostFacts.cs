@@ -1,6 +1,7 @@
 // What the compiler must know of the host and of the command: gathered before, so that compiling makes no system call.
 
 using Conman.Linux;
+using Conman.Runtime.Seccomp;
 
 namespace Conman.Runtime.Compiling;
 
@@ -61,6 +62,9 @@ public sealed class CompileOptions
 
     /// <summary>Their names, as LISTEN_FDNAMES has them; null: none.</summary>
     public string? ListeningNames { get; init; }
+
+    /// <summary>What linux.seccomp compiles to, where that is known; null: it is compiled.</summary>
+    public SeccompFilter? Filter { get; init; }
 
     /// <summary>Wait for <c>start</c> before executing the program.</summary>
     public bool AwaitStart { get; init; }

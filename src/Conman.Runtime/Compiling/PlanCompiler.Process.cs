@@ -16,7 +16,7 @@ public sealed partial class PlanCompiler
     {
         if (terminal)
             _plan.Add(new TakeTerminal());
-        _filter = _linux.Seccomp is null ? null : SeccompCompiler.Compile(_linux.Seccomp);
+        _filter = _linux.Seccomp is null ? null : _options.Filter ?? SeccompCompiler.Compile(_linux.Seccomp);
         _landlock = PrepareLandlock(_plan, _spec, _facts, _warnings);
         if (_landlock is not null)
             _plan.Add(new Sync(SyncPoint.Landlock));

@@ -5,6 +5,7 @@ using Conman.Linux;
 using Conman.Oci.RuntimeSpec;
 using Conman.Runtime.Cgroups;
 using Conman.Runtime.Compiling;
+using Conman.Runtime.Seccomp;
 
 namespace Conman.Runtime.Containers;
 
@@ -52,6 +53,7 @@ public sealed record Bundle(string Path, byte[] Json, Spec Spec)
         PreservedDescriptors = request.PreservedDescriptors,
         ListeningDescriptors = request.ListeningDescriptors,
         ListeningNames = request.ListeningNames,
+        Filter = request.Root.Length > 0 && Spec.Linux?.Seccomp is { } profile ? FilterCache.Compile(profile, request.Root) : null,
         AwaitStart = request.AwaitStart,
         WithoutCgroup = request.Rootless && request.CgroupManager != CgroupManager.Systemd && RootlessCgroup.Missing(Spec.Linux?.CgroupsPath, request.Id),
     });

@@ -17,7 +17,7 @@ namespace Conman.Runtime.Containers;
 /// <summary>What a caller of <c>create</c> or <c>run</c> says.</summary>
 public sealed class CreateRequest
 {
-    /// <summary>The folder that holds the containers' folders.</summary>
+    /// <summary>The folder that holds the containers' folders; empty: nothing is to be made there.</summary>
     public required string Root { get; init; }
     public required string Id { get; init; }
 

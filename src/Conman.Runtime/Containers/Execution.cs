@@ -95,7 +95,7 @@ public static class Execution
             Selinux = request.Process.SelinuxLabel is { Length: > 0 } && Mounts.SelinuxEnabled,
             Landlock = spec.Annotations is { Count: > 0 } ? Landlock.Version : 0,
         };
-        var filter = spec.Linux!.Seccomp is null ? null : Seccomp.SeccompCompiler.Compile(spec.Linux.Seccomp);
+        var filter = spec.Linux!.Seccomp is null ? null : Seccomp.FilterCache.Compile(spec.Linux.Seccomp, container.Folder.Root);
         var landlock = PlanCompiler.PrepareLandlock(plan, spec, facts, warnings);
         PlanCompiler.AddExecutionDomain(plan, spec.Linux);
         PlanCompiler.AddProcess(plan, request.Process, facts, filter, landlock, (joined & Namespaces.User) != 0, warnings);

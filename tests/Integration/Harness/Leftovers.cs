@@ -30,7 +30,7 @@ public sealed class Leftovers
             yield return $"process: {pid} {what}";
         if (Directory.Exists(root))
         {
-            foreach (string file in Directory.EnumerateFileSystemEntries(root))
+            foreach (string file in Directory.EnumerateFileSystemEntries(root).Where(f => Path.GetFileName(f) != "@filters")) // a cache
                 yield return "state: " + file;
         }
     }
