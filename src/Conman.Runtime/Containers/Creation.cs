@@ -182,7 +182,7 @@ public sealed class Creation : IDisposable
             Restore(cgroup, _request.Image);
             return;
         }
-        var resctrl = Spec.Linux.IntelRdt is { } rdt ? ResourceControl.Prepare(rdt, Folder) : null;
+        var resctrl = Spec.Linux!.IntelRdt is { } rdt ? ResourceControl.Prepare(rdt, Folder) : null;
         if (_compiled.ConsoleReceiver is { } receiver)
         {
             _host.Give(receiver, _request.ConsoleReceiver is { } own
