@@ -37,11 +37,9 @@ internal static partial class Libc
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int removexattr(string path, string name);
+
     [LibraryImport("libc", EntryPoint = "ptrace", SetLastError = true)]
     public static partial nint ptrace(nint request, int pid, nint address, nint data);
-
-    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    public static partial int mkfifo(string path, uint mode);
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int renameat2(int from, string oldPath, int to, string newPath, uint flags);
