@@ -24,7 +24,4 @@ long conman_spawn(struct spawn_request *request);
 /* Returns a descriptor of conman-init in a sealed memfd, or -errno. */
 int conman_helper(void);
 
-/* Sends the number of each caught signal as one byte to `fd`. Returns 0 or -errno. */
-int conman_catch_signals(int fd, uint64_t signals);
-
 #endif

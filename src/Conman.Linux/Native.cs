@@ -126,15 +126,12 @@ internal static unsafe partial class Native
     [LibraryImport(Libc, EntryPoint = "syscall", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial nint fsconfig(nint number, nint fd, nint command, string? key, string? value, nint aux);
 
-    // native/spawn.c and native/signals.c, linked into the binary.
+    // native/spawn.c, linked into the binary.
     [LibraryImport("conman")]
     internal static partial nint conman_spawn(SpawnRequest* request);
 
     [LibraryImport("conman")]
     internal static partial int conman_helper();
-
-    [LibraryImport("conman")]
-    internal static partial int conman_catch_signals(int fd, ulong signals);
 }
 
 /// <summary>struct statx (statx(2)), 256 bytes.</summary>

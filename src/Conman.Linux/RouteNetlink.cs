@@ -18,7 +18,7 @@ public sealed unsafe class RouteNetlink : IDisposable
     private const ushort Request = 1, Acknowledge = 4, Dump = 0x300, Create = 0x400, Exclusive = 0x200;
     private const ushort MessageError = 2, MessageDone = 3;
     private const ushort NewLink = 16, GetLink = 18, NewAddress = 20, GetAddress = 22;
-    private const ushort LinkName = 3, LinkNamespace = 28, AddressFlags = 8, AddressCacheInfo = 6;
+    private const ushort LinkName = 3, LinkNamespace = 28, AddressFlags = 8, AddressLabel = 3, AddressCacheInfo = 6;
     private const uint Up = 1;
     private const int HeaderSize = 16, LinkSize = 16, AddressSize = 8, BufferSize = 32 << 10;
 
@@ -112,7 +112,8 @@ public sealed unsafe class RouteNetlink : IDisposable
         var request = new Message(NewAddress, Request | Acknowledge | Create | Exclusive, body);
         foreach (var (type, value) in address.Attributes)
         {
-            if (type != AddressCacheInfo) // its ages are those of another time
+            // Its ages are those of another time, its label begins with the name of another interface.
+            if (type is not (AddressCacheInfo or AddressLabel))
                 request.Add(type, value);
         }
         return Exchange(request);

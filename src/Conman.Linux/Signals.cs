@@ -1,4 +1,4 @@
-// Signals: their names, and catching them as bytes in a pipe.
+// Signals: their names, and catching them by a descriptor.
 
 using System.Runtime.InteropServices;
 
@@ -11,6 +11,9 @@ public static unsafe class Signals
 
     // The C library keeps the first two real-time signals to itself.
     private const int FirstRealTime = 34, Last = 64;
+
+    private const int Block = 0; // SIG_BLOCK
+    private const int InfoSize = 128; // struct signalfd_siginfo, of which the first four bytes are the number
 
     private static ReadOnlySpan<byte> Names =>
         "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS "u8;
@@ -42,19 +45,24 @@ public static unsafe class Signals
     private static bool Digits(ReadOnlySpan<char> text, out int number) =>
         int.TryParse(text, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out number);
 
-    /// <summary>Catches signals from now on: each arrives as one byte (its number) on the descriptor that is returned.</summary>
+    /// <summary>
+    /// Catches signals from now on (signalfd(2)): they are read from the descriptor that is returned. To be called before there is a second thread,
+    /// which would be born deaf to them as well.
+    /// </summary>
     public static FileDescriptor Catch(params ReadOnlySpan<int> numbers)
     {
-        var pipe = stackalloc int[2];
-        if (Tmds.Linux.LibC.pipe2(pipe, 0x80000 | 0x800 /* O_CLOEXEC | O_NONBLOCK */) < 0)
-            LinuxException.Throw(Marshal.GetLastPInvokeError(), "create a pipe");
         ulong set = 0;
         foreach (var number in numbers)
             set |= 1ul << (number - 1);
-        // The writing end lives as long as the handlers, which is as long as this process.
-        var error = Native.conman_catch_signals(pipe[1], set);
-        if (error < 0)
-            LinuxException.Throw(-error, "catch signals");
-        return new FileDescriptor(pipe[0]);
+        if (Native.syscall(SyscallNumbers.rt_sigprocmask, Block, (nint)(&set), 0, sizeof(ulong), 0, 0) < 0)
+            LinuxException.Throw(Marshal.GetLastPInvokeError(), "catch signals");
+        return FileDescriptor.Check(Native.syscall(SyscallNumbers.signalfd4, -1, (nint)(&set), sizeof(ulong), 0x80000 | 0x800 /* SFD_CLOEXEC | SFD_NONBLOCK */, 0, 0), "catch signals");
+    }
+
+    /// <summary>The number of the next signal that was caught; 0: there is none.</summary>
+    public static int TryRead(FileDescriptor caught)
+    {
+        var info = stackalloc byte[InfoSize];
+        return Tmds.Linux.LibC.read(caught.Number, info, InfoSize) == InfoSize ? *(int*)info : 0;
     }
 }

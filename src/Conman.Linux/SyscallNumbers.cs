@@ -34,6 +34,8 @@ public static class SyscallNumbers
     public static int sched_setattr => Arm64 ? 274 : 314;
     public static int write => Arm64 ? 64 : 1;
     public static int fcntl => Arm64 ? 25 : 72;
+    public static int rt_sigprocmask => Arm64 ? 135 : 14;
+    public static int signalfd4 => Arm64 ? 74 : 289;
     public static int sched_setaffinity => Arm64 ? 122 : 203;
     public static int set_mempolicy => Arm64 ? 237 : 238;
     public static int seccomp => Arm64 ? 277 : 317;

@@ -79,7 +79,7 @@ public class ConfinementTests : ContainerTest
         Landlock("read", "/var/link");
         Runtime.RunContainer(Bundle.Args("cat", "/etc/own")).Printed("own");
         Landlock("read", "/nonexistent");
-        Runtime.RunContainer(Bundle).FailedWith("cannot allow /nonexistent by Landlock: No such file or directory");
+        Runtime.RunContainer(Bundle).FailedWith("cannot allow /nonexistent by Landlock: no such file or directory");
         AssertNothingLeft();
     }
 
@@ -173,7 +173,7 @@ public class ConfinementTests : ContainerTest
     public void A_cpu_that_is_not_there_is_an_error()
     {
         StartIdle(Bundle.Set("process/execCPUAffinity", new JsonObject { ["final"] = "8000" }));
-        Runtime.Run("exec", Bundle.Id, "true").FailedWith("cannot be run on CPUs 8000: Invalid argument");
+        Runtime.Run("exec", Bundle.Id, "true").FailedWith("cannot be run on CPUs 8000: invalid argument");
     }
 
     [SkippableFact]

@@ -163,7 +163,7 @@ public class CveTests : ContainerTest
         {
             Bundle bundle = NewBundle().Args("true");
             bundle.Namespace("network", "/" + text);
-            Runtime.RunContainer(bundle).FailedWith("File name too long");
+            Runtime.RunContainer(bundle).FailedWith("file name too long");
             bundle = NewBundle().Env("LONG=" + text).Shell("echo ${#LONG}; readlink /proc/self/ns/net");
             Result run = Runtime.RunContainer(bundle);
             if (run.ExitCode == 0) // the kernel takes 128 KiB at most

@@ -127,7 +127,7 @@ public class StateFolderTests : ContainerTest
         Bundle.Set("annotations", new JsonObject { ["filler"] = new string('x', 8000) }).Args("true").Save();
         Result create = Runtime.StartBare(new Options(), "--root", Bundle.Folder + "/full", "create", "--bundle", Bundle.Folder, Bundle.Id).Wait();
         Assert.Equal(1, create.ExitCode);
-        Assert.Matches("^conman-runc: cannot [^\n]+\n$", create.Error);
+        Assert.Matches("^time=[^\n]+ level=error msg=\"cannot [^\n]+\"\n$", create.Error);
         Runtime.Through = [];
         AssertNothingLeft();
     }

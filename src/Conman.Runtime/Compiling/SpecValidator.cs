@@ -64,12 +64,19 @@ internal static class SpecValidator
             var mount = mounts[i];
             if (string.IsNullOrEmpty(mount.Destination))
                 throw new RuntimeException($"mounts[{i}].destination: must be given");
-            RefuseNul(mount.Destination, $"mounts[{i}].destination");
-            RefuseNul(mount.Source ?? "", $"mounts[{i}].source");
-            RefuseNul(mount.Type ?? "", $"mounts[{i}].type");
-            foreach (var option in mount.Options ?? [])
-                RefuseNul(option, $"mounts[{i}].options");
+            RefuseNul(mount.Destination, i, "destination");
+            RefuseNul(mount.Source, i, "source");
+            RefuseNul(mount.Type, i, "type");
+            for (var j = 0; j < (mount.Options?.Count ?? 0); j++)
+                RefuseNul(mount.Options![j], i, "options");
         }
+    }
+
+    // The words are put together only for an error.
+    private static void RefuseNul(string? text, int mount, string member)
+    {
+        if (text is not null && text.Contains('\0'))
+            RefuseNul(text, $"mounts[{mount}].{member}");
     }
 
     public static Namespaces NamespaceType(string? name, int index) => name switch

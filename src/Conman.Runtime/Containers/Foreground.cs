@@ -51,12 +51,12 @@ public sealed class Foreground : IDisposable
             new(_terminal ? 0 : -1, PollEvents.In),
             new(notify?.Descriptor.Number ?? -1, PollEvents.In),
         ];
-        Span<byte> buffer = _terminal ? new byte[32 << 10] : stackalloc byte[64]; // without one there are only signals to read
+        Span<byte> buffer = _terminal ? new byte[32 << 10] : [];
         for (; ; )
         {
             Waiting.Poll(entries);
             if (entries[1].Returned != 0)
-                PassSignals(process, buffer);
+                PassSignals(process);
             if (entries[3].Returned != 0)
                 entries[3].Fd = PassInput(buffer) ? 0 : -1;
             if (entries[2].Returned != 0 && !PassOutput(buffer))
@@ -82,10 +82,9 @@ public sealed class Foreground : IDisposable
         _signals.Dispose();
     }
 
-    private void PassSignals(ProcessHandle process, Span<byte> buffer)
+    private void PassSignals(ProcessHandle process)
     {
-        var n = Files.Read(_signals.Number, buffer, "signals");
-        foreach (var signal in buffer[..n])
+        while (Signals.TryRead(_signals) is not 0 and var signal)
         {
             if (signal == Signals.SIGWINCH && _master is not null)
                 Terminals.CopySize(0, _master.Number);

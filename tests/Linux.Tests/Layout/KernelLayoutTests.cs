@@ -102,7 +102,7 @@ public class KernelLayoutTests
             "Request" => "NLM_F_REQUEST", "Acknowledge" => "NLM_F_ACK", "Dump" => "NLM_F_DUMP", "Create" => "NLM_F_CREATE", "Exclusive" => "NLM_F_EXCL",
             "MessageError" => "NLMSG_ERROR", "MessageDone" => "NLMSG_DONE", "NewLink" => "RTM_NEWLINK", "GetLink" => "RTM_GETLINK",
             "NewAddress" => "RTM_NEWADDR", "GetAddress" => "RTM_GETADDR", "LinkName" => "IFLA_IFNAME", "LinkNamespace" => "IFLA_NET_NS_FD",
-            "AddressFlags" => "IFA_FLAGS", "AddressCacheInfo" => "IFA_CACHEINFO", "Permanent" => "IFA_F_PERMANENT", "Up" => "IFF_UP",
+            "AddressFlags" => "IFA_FLAGS", "AddressLabel" => "IFA_LABEL", "AddressCacheInfo" => "IFA_CACHEINFO", "Permanent" => "IFA_F_PERMANENT", "Up" => "IFF_UP",
             "HeaderSize" => "sizeof(struct nlmsghdr)", "LinkSize" => "sizeof(struct ifinfomsg)", "AddressSize" => "sizeof(struct ifaddrmsg)", _ => null,
         },
         ["Bpf"] = name => name switch
