@@ -25,6 +25,12 @@ public sealed class CheckpointOptions
     public bool LeaveRunning { get; init; }
     public bool TcpEstablished { get; init; }
     public bool TcpSkipInFlight { get; init; }
+
+    /// <summary>Restored TCP connections are closed.</summary>
+    public bool TcpClose { get; init; }
+
+    /// <summary>How packets are kept away meanwhile; null: CRIU's own choice, iptables.</summary>
+    public NetworkLock? NetworkLock { get; init; }
     public bool LinkRemap { get; init; }
     public bool ExternalUnixSockets { get; init; }
     public bool ShellJob { get; init; }
@@ -50,4 +56,12 @@ public sealed class CheckpointOptions
     /// <summary>The labels that AppArmor or SELinux restore with, as CRIU writes them.</summary>
     public string? LsmProfile { get; init; }
     public string? LsmMountContext { get; init; }
+}
+
+/// <summary>criu_network_lock_method of CRIU's rpc.proto.</summary>
+public enum NetworkLock
+{
+    Iptables = 1,
+    Nftables = 2,
+    Skip = 3,
 }

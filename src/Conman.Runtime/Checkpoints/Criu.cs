@@ -52,12 +52,15 @@ internal sealed class CriuOptions
         _fields.Add(50, true); // orphan_pts_master: the other side of the container's terminal is ours to give
         _fields.Add(14, options.ParentPath);
         _fields.Add(53, options.LsmProfile);
-        _fields.Add(64, options.LsmMountContext);
+        _fields.Add(63, options.LsmMountContext);
+        _fields.Add(52, options.TcpClose);
         _fields.Add(24, options.Cgroups != CgroupsMode.Ignore); // manage_cgroups
         if (options.Cgroups is { } mode)
             _fields.Add(34, (long)mode);
         if (options.EmptyNamespaces != 0)
             _fields.Add(38, (long)options.EmptyNamespaces);
+        if (options.NetworkLock is { } method)
+            _fields.Add(64, (long)method);
         if (options.StatusDescriptor is { } status)
             _fields.Add(49, status);
         if (options.PageServer is { } server)
