@@ -48,9 +48,8 @@ __attribute__((noinline, noreturn)) static void child(struct spawn_request *requ
     uint64_t none = 0;
     long error = 0;
 
-    /* CLONE_CLEAR_SIGHAND took the handlers; what .NET (SIGPIPE) or the caller (nohup) ignores is not the new program's to inherit. (Nobody
-       ignores real-time signals.) */
-    for (int number = 1; number < 32; number++)
+    /* CLONE_CLEAR_SIGHAND took the handlers; what .NET (SIGPIPE) or the caller (nohup) ignores is not the new program's to inherit. */
+    for (int number = 1; number <= 64; number++)
         sys4(__NR_rt_sigaction, number, &default_action, 0, 8);
     for (int i = 0; i < request->keep_count && error >= 0; i++)
         error = sys3(__NR_fcntl, request->keep[i], F_SETFD, 0);

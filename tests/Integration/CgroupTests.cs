@@ -130,6 +130,11 @@ public class CgroupTests : ContainerTest
         "linux.resources.cpu.period", "linux.resources.cpu.burst", "linux.resources.cpu.idle",
         "linux.resources.cpu.cpus", "linux.resources.cpu.mems", "linux.resources.blockIO.weight",
         "linux.resources.unified.*")]
+    [Proves("linux.resources.memory.limit", "linux.resources.memory.swap", "linux.resources.memory.reservation",
+        "linux.resources.pids.limit", "linux.resources.cpu.shares", "linux.resources.cpu.quota",
+        "linux.resources.cpu.period", "linux.resources.cpu.burst", "linux.resources.cpu.idle",
+        "linux.resources.cpu.cpus", "linux.resources.cpu.mems", "linux.resources.blockIO.weight",
+        "linux.resources.unified.*")]
     public void A_limit_is_written(string controller, string resources, string unified, string legacy)
     {
         string[] expected = (Leftovers.Unified ? unified : legacy).Split('=');

@@ -117,6 +117,7 @@ public class ConfinementTests : ContainerTest
     [InlineData("MPOL_PREFERRED", "0", "MPOL_F_RELATIVE_NODES", "prefer=relative:0")]
     [InlineData("MPOL_DEFAULT", null, null, "default")]
     [InlineData("MPOL_LOCAL", null, null, "local")]
+    [Proves("linux.memoryPolicy")]
     public void The_memory_policy_is_set(string mode, string? nodes, string? flag, string shown)
     {
         Skip.IfNot(File.Exists("/proc/self/numa_maps"), "this kernel has no NUMA");
@@ -143,6 +144,7 @@ public class ConfinementTests : ContainerTest
     [InlineData("0", "1")]
     [InlineData(null, "0")]
     [InlineData("1", "0-1")]
+    [Proves("process.execCPUAffinity")]
     public void Exec_runs_on_the_cpus_asked_for(string? initial, string? final)
     {
         Skip.If(Environment.ProcessorCount < 2, "needs two CPUs");
@@ -162,6 +164,7 @@ public class ConfinementTests : ContainerTest
     }
 
     [SkippableFact]
+    [Proves("process.execCPUAffinity")]
     public void Exec_takes_its_cpus_from_the_bundle()
     {
         StartIdle(Bundle.Set("process/execCPUAffinity", new JsonObject { ["final"] = "0" }));
@@ -186,6 +189,7 @@ public class ConfinementTests : ContainerTest
     }
 
     [SkippableFact]
+    [Proves("linux.personality")]
     public void A_personality_is_that_of_every_process()
     {
         File.CreateSymbolicLink(Bundle.Rootfs + "/bin/uname", "busybox");
@@ -207,6 +211,7 @@ public class ConfinementTests : ContainerTest
     }
 
     [SkippableFact]
+    [Proves("process.apparmorProfile")]
     public void An_AppArmor_profile_without_AppArmor_is_refused()
     {
         Skip.If(File.Exists("/sys/module/apparmor/parameters/enabled"), "this host has AppArmor");
@@ -215,6 +220,7 @@ public class ConfinementTests : ContainerTest
     }
 
     [SkippableFact]
+    [Proves("process.selinuxLabel")]
     public void An_SELinux_label_without_SELinux_is_refused()
     {
         Skip.If(Directory.Exists("/sys/fs/selinux"), "this host has SELinux");
@@ -224,6 +230,7 @@ public class ConfinementTests : ContainerTest
     }
 
     [SkippableFact]
+    [Proves("linux.intelRdt")]
     public void Intel_rdt_without_resctrl_is_refused()
     {
         Skip.If(Directory.Exists("/sys/fs/resctrl/info"), "this host has resctrl");
@@ -233,6 +240,7 @@ public class ConfinementTests : ContainerTest
     }
 
     [SkippableFact]
+    [Proves("linux.intelRdt")]
     public void Intel_rdt_makes_a_group_and_delete_removes_it()
     {
         Skip.IfNot(Directory.Exists("/sys/fs/resctrl/info"), "needs a mounted resctrl file system: none of this machine's CPUs has RDT");

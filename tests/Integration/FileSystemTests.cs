@@ -309,6 +309,8 @@ public class FileSystemTests : ContainerTest
         "linux.resources.devices[].type")]
     [Proves("linux.resources.devices[].allow", "linux.resources.devices[].major", "linux.resources.devices[].minor",
         "linux.resources.devices[].type")]
+    [Proves("linux.resources.devices[].allow", "linux.resources.devices[].major", "linux.resources.devices[].minor",
+        "linux.resources.devices[].type")]
     public void A_device_is_opened_only_when_a_rule_allows_it(bool allowed)
     {
         // /dev/kmsg, which every kernel has.

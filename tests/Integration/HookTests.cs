@@ -35,6 +35,8 @@ public class HookTests : ContainerTest
         "hooks.startContainer[].path", "hooks.poststart[].path", "hooks.poststop[].path")]
     [Proves("hooks.prestart[].path", "hooks.createRuntime[].path", "hooks.createContainer[].path",
         "hooks.startContainer[].path", "hooks.poststart[].path", "hooks.poststop[].path")]
+    [Proves("hooks.prestart[].path", "hooks.createRuntime[].path", "hooks.createContainer[].path",
+        "hooks.startContainer[].path", "hooks.poststart[].path", "hooks.poststop[].path")]
     public void Hooks_run_in_the_order_of_the_specification()
     {
         string folder = SharedFolder();

@@ -42,6 +42,7 @@ public class MountTests : ContainerTest
     [SkippableTheory]
     [InlineData(true, "0 0")]
     [InlineData(false, "100000 100000")]
+    [Proves("mounts[].uidMappings[]", "mounts[].gidMappings[]")]
     public void An_id_mapped_mount_shows_other_owners(bool userNamespace, string expected)
     {
         NeedsIdMaps();
@@ -302,6 +303,7 @@ public class MountTests : ContainerTest
     }
 
     [SkippableFact]
+    [Proves("linux.mountLabel")]
     public void A_mount_label_is_refused_where_there_is_no_SELinux()
     {
         Skip.If(Directory.Exists("/sys/fs/selinux/booleans"), "SELinux is enabled here");

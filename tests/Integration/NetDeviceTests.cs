@@ -21,6 +21,7 @@ public class NetDeviceTests : ContainerTest
     }
 
     [SkippableFact]
+    [Proves("linux.netDevices.*.name")]
     public void An_interface_moves_into_the_container_and_is_up()
     {
         Move("ve0").Shell("ip -o link show ve0");
@@ -50,6 +51,7 @@ public class NetDeviceTests : ContainerTest
     }
 
     [SkippableFact]
+    [Proves("linux.netDevices.*.name")]
     public void A_template_takes_the_first_free_name()
     {
         Move("ve0", "lan%d").Shell("ls /sys/class/net");

@@ -178,7 +178,7 @@ public class RootlessTests : ContainerTest
         Bundle.Set("linux/resources/pids", new JsonObject { ["limit"] = 10 }).Args("true");
         Runtime.RunContainer(Ready(Bundle)).FailedWith("rootless needs no limits + no cgrouppath when no permission is granted for cgroups");
         Bundle.Remove("linux/resources").Set("linux/cgroupsPath", "/conman-test-" + Bundle.Id);
-        Runtime.RunContainer(Ready(Bundle)).FailedWith("Permission denied");
+        Runtime.RunContainer(Ready(Bundle)).FailedWith("permission denied");
         AssertNothingLeft();
     }
 

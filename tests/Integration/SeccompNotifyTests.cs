@@ -28,6 +28,7 @@ public class SeccompNotifyTests : ContainerTest
     [SkippableTheory]
     [InlineData(true)]
     [InlineData(false)]
+    [Proves("linux.seccomp.listenerPath", "linux.seccomp.listenerMetadata")]
     public void An_agent_answers_for_run(bool noNewPrivileges)
     {
         using SeccompAgent agent = new(Socket, ENOMEDIUM);

@@ -44,6 +44,14 @@ public class CgroupLimitsTests
         "linux.resources.blockIO.throttleWriteIOPSDevice[]", "linux.resources.blockIO.weightDevice[].major",
         "linux.resources.blockIO.weightDevice[].minor", "linux.resources.blockIO.weightDevice[].weight",
         "linux.resources.hugepageLimits[]", "linux.resources.rdma.*", "linux.resources.unified.*")]
+    [Proves("linux.resources.memory", "linux.resources.cpu.shares", "linux.resources.cpu.quota",
+        "linux.resources.cpu.period", "linux.resources.cpu.burst", "linux.resources.cpu.idle",
+        "linux.resources.cpu.cpus", "linux.resources.cpu.mems", "linux.resources.pids.limit",
+        "linux.resources.blockIO.weight", "linux.resources.blockIO.throttleReadBpsDevice[]",
+        "linux.resources.blockIO.throttleWriteBpsDevice[]", "linux.resources.blockIO.throttleReadIOPSDevice[]",
+        "linux.resources.blockIO.throttleWriteIOPSDevice[]", "linux.resources.blockIO.weightDevice[].major",
+        "linux.resources.blockIO.weightDevice[].minor", "linux.resources.blockIO.weightDevice[].weight",
+        "linux.resources.hugepageLimits[]", "linux.resources.rdma.*", "linux.resources.unified.*")]
     public void Resources_become_writes(string resources, string writes) => Assert.Equal(writes, Writes(resources));
 
     [Theory]
@@ -60,6 +68,8 @@ public class CgroupLimitsTests
     [InlineData("""{"unified": {"x": "1"}}""", "linux.resources.unified: x is no control file")]
     [InlineData("""{"hugepageLimits": [{"pageSize": "../../x", "limit": 1}]}""", "linux.resources.hugepageLimits: ../../x is no size of pages")]
     [InlineData("""{"hugepageLimits": [{"limit": 1}]}""", "linux.resources.hugepageLimits: \"\" is no size of pages")]
+    [Proves("linux.resources.cpu.realtimeRuntime", "linux.resources.blockIO.leafWeight",
+        "linux.resources.blockIO.weightDevice[].leafWeight", "linux.resources.network")]
     [Proves("linux.resources.cpu.realtimeRuntime", "linux.resources.blockIO.leafWeight",
         "linux.resources.blockIO.weightDevice[].leafWeight", "linux.resources.network")]
     public void What_cannot_be_enforced_is_refused(string resources, string sentence) =>
@@ -110,6 +120,8 @@ public class CgroupLimitsTests
     [InlineData("""{"hugepageLimits": [{"pageSize": "2MB", "limit": 4194304}]}""", "hugetlb.2MB.limit_in_bytes=4194304; hugetlb.2MB.rsvd.limit_in_bytes=4194304")]
     [InlineData("""{"network": {"classID": 1048577, "priorities": [{"name": "eth0", "priority": 500}]}}""", "net_cls.classid=1048577; net_prio.ifpriomap=eth0 500")]
     [InlineData("""{"rdma": {"mlx5_1": {"hcaHandles": 3}}}""", "rdma.max=mlx5_1 hca_handle=3")]
+    [Proves("linux.resources.memory", "linux.resources.cpu", "linux.resources.pids.limit", "linux.resources.blockIO",
+        "linux.resources.hugepageLimits[]", "linux.resources.network", "linux.resources.rdma.*")]
     [Proves("linux.resources.memory", "linux.resources.cpu", "linux.resources.pids.limit", "linux.resources.blockIO",
         "linux.resources.hugepageLimits[]", "linux.resources.network", "linux.resources.rdma.*")]
     public void Resources_become_writes_of_cgroup_v1(string resources, string writes) => Assert.Equal(writes, Text(LegacyLimits.Compile(Parse(resources))));
