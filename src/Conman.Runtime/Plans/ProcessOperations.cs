@@ -327,14 +327,14 @@ public sealed record LetGoOfHost(HostHandle Kept, int First) : Operation
 
     internal override void Encode(PlanEncoder encoder)
     {
-        var from = (uint)First;
-        foreach (var kept in (ReadOnlySpan<int>)[Math.Min(Kept.Descriptor, encoder.Status), Math.Max(Kept.Descriptor, encoder.Status)])
-        {
-            if (kept > from)
-                encoder.Call(SyscallNumbers.close_range, from, (ulong)kept - 1);
-            from = Math.Max(from, (uint)kept + 1);
-        }
-        encoder.Call(SyscallNumbers.close_range, from, uint.MaxValue);
+        // Three calls whatever the numbers are: start, which compiles the plan again to know a failure's words, counts as many. An empty range is EINVAL.
+        var (low, high) = (Math.Min(Kept.Descriptor, encoder.Status), Math.Max(Kept.Descriptor, encoder.Status));
+        Close(First, low - 1);
+        Close(low + 1, high - 1);
+        Close(high + 1, int.MaxValue);
+
+        void Close(int from, int to) =>
+            encoder.Call(SyscallNumbers.close_range, (ulong)Math.Max(from, First), (ulong)Math.Max(to, 0), forgive: Errno.EINVAL);
     }
 }
 
