@@ -160,8 +160,15 @@ public readonly record struct CgroupFolder(string Path)
     {
         Span<byte> buffer = stackalloc byte[256];
         Files.Rewind(events);
-        var n = Files.Read(events.Number, buffer, "cgroup.events");
-        return buffer[..n].IndexOf(line) >= 0;
+        try
+        {
+            var n = Files.Read(events.Number, buffer, "cgroup.events");
+            return buffer[..n].IndexOf(line) >= 0;
+        }
+        catch (LinuxException e) when (e.Errno == Errno.ENODEV)
+        {
+            return false; // another has removed the cgroup: systemd, when a scope is empty
+        }
     }
 
     private List<CgroupFolder> Below()

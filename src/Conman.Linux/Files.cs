@@ -405,7 +405,7 @@ public static unsafe class Files
         return Native.statfs(path, &fs) < 0 ? 0 : fs.f_type;
     }
 
-    /// <summary>Names in a directory, without . and .., in the kernel's order.</summary>
+    /// <summary>Names in a directory, without . and .., in the kernel's order; none in one that has been removed meanwhile.</summary>
     public static List<string> List(FileDescriptor directory, string name)
     {
         var names = new List<string>();
@@ -413,9 +413,9 @@ public static unsafe class Files
         for (; ; )
         {
             var n = Native.getdents64(directory.Number, buffer, 16 << 10);
-            if (n < 0)
-                LinuxException.Throw(Marshal.GetLastPInvokeError(), $"list {name}");
-            if (n == 0)
+            if (n < 0 && Marshal.GetLastPInvokeError() is var errno and not Errno.ENOENT)
+                LinuxException.Throw(errno, $"list {name}");
+            if (n <= 0)
                 return names;
             for (nint i = 0; i < n; i += Unsafe.ReadUnaligned<ushort>(buffer + i + 16))
             {

@@ -250,7 +250,8 @@ public class ExecTests : ContainerTest
         Skip.If(Runtime.IsRunc, "it hangs");
         Bundle.Set("linux/cgroupsPath", $"/conman-test/{Bundle.Id}-above/inner");
         StartIdle(Bundle);
-        string above = $"{Leftovers.CgroupRoot}/conman-test/{Bundle.Id}-above";
+        string[] folders = [.. Leftovers.Cgroups([Bundle.Id]).Where(path => path.EndsWith("-above", StringComparison.Ordinal))]; // one in each hierarchy
+        string above = folders.Single(path => File.Exists(path + "/cgroup.freeze"));
         try
         {
             File.WriteAllText(above + "/cgroup.freeze", "1");
@@ -261,7 +262,8 @@ public class ExecTests : ContainerTest
         {
             File.WriteAllText(above + "/cgroup.freeze", "0");
             Runtime.Run("delete", "--force", Bundle.Id).Succeeded();
-            Directory.Delete(above);
+            foreach (string folder in folders)
+                Directory.Delete(folder);
         }
     }
 
