@@ -204,17 +204,13 @@ public class CveTests : ContainerTest
         // One part of the way is a folder and a link to the host in turn, while containers are made.
         string canary = Bundle.Subfolder("canary"), way = Bundle.Rootfs + "/way", aside = Bundle.Rootfs + "/aside";
         Bundle.Subfolder("rootfs/way");
+        File.CreateSymbolicLink(aside, canary);
         Bundle.Mount("/way/to/it", "tmpfs", "tmpfs").Args("true");
         using var stop = new CancellationTokenSource();
         var racer = new Thread(() =>
         {
             while (!stop.IsCancellationRequested)
-            {
-                Directory.Move(way, aside);
-                File.CreateSymbolicLink(way, canary);
-                File.Delete(way);
-                Directory.Move(aside, way);
-            }
+                Libc.renameat2(-100, way, -100, aside, 2 /* RENAME_EXCHANGE */);
         });
         racer.Start();
         for (int i = 0; i < 100; i++)
