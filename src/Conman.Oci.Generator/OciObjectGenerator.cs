@@ -75,7 +75,7 @@ public sealed class OciObjectGenerator : IIncrementalGenerator
                 {
                     reader.BeginObject();
                     var result = new {{type.Name}}();
-                    ulong seen = 0;
+                    {{(members.Count == 0 ? "" : "ulong seen = 0;")}}
                     while (reader.NextMember())
                     {
 
@@ -168,12 +168,12 @@ public sealed class OciObjectGenerator : IIncrementalGenerator
     private static string WriteMember(string property, string json, ITypeSymbol type, bool required)
     {
         if (IsList(type) || IsMap(type))
-            return $"        if ({property} is {{ }} {json}Value) {{ writer.WritePropertyName(\"{json}\"u8); {WriteValue(json + "Value", type, 0)} }}\n";
+            return $"        if ({property} is {{ }} value{property}) {{ writer.WritePropertyName(\"{json}\"u8); {WriteValue("value" + property, type, 0)} }}\n";
         if (type.SpecialType == SpecialType.System_Boolean && !required)
             return $"        if ({property}) writer.WriteBoolean(\"{json}\"u8, true);\n";
         var nullable = !SymbolEqualityComparer.Default.Equals(Bare(type), type) || !type.IsValueType;
         return nullable
-            ? $"        if ({property} is {{ }} {json}Value) {{ writer.WritePropertyName(\"{json}\"u8); {WriteValue(json + "Value", Bare(type), 0)} }}\n"
+            ? $"        if ({property} is {{ }} value{property}) {{ writer.WritePropertyName(\"{json}\"u8); {WriteValue("value" + property, Bare(type), 0)} }}\n"
             : $"        writer.WritePropertyName(\"{json}\"u8); {WriteValue(property, type, 0)}\n";
     }
 
