@@ -98,16 +98,30 @@ public static unsafe class Sockets
     /// <summary>Receives a packet or some bytes; 0 at the end, also where the peer was killed.</summary>
     public static int Receive(FileDescriptor socket, Span<byte> buffer)
     {
+        var unread = false;
+        return Receive(socket, buffer, ref unread);
+    }
+
+    /// <param name="unread">Becomes true where the peer has ended with something of ours unread.</param>
+    public static int Receive(FileDescriptor socket, Span<byte> buffer, ref bool unread)
+    {
         nint n;
         fixed (byte* p = buffer)
         {
-            // ECONNRESET, said once: the peer ended with something of ours unread. What it sent before is still to be had.
             do n = (nint)recv(socket.Number, p, (size_t)(ulong)buffer.Length, 0);
-            while (n < 0 && Marshal.GetLastPInvokeError() is Errno.EINTR or Errno.ECONNRESET);
+            while (n < 0 && TryAgain(ref unread));
         }
         if (n < 0)
             LinuxException.Throw(Marshal.GetLastPInvokeError(), "receive");
         return (int)n;
+    }
+
+    // ECONNRESET is said once; what the peer sent before is still to be had.
+    private static bool TryAgain(ref bool unread)
+    {
+        var errno = Marshal.GetLastPInvokeError();
+        unread |= errno == Errno.ECONNRESET;
+        return errno is Errno.EINTR or Errno.ECONNRESET;
     }
 
     /// <summary>Receives one descriptor (SCM_RIGHTS), or null at the end.</summary>
@@ -120,12 +134,19 @@ public static unsafe class Sockets
     /// <summary>Receives a packet or some bytes, and the descriptor that came with them (SCM_RIGHTS), if one did; 0 at the end.</summary>
     public static int Receive(FileDescriptor socket, Span<byte> buffer, out FileDescriptor? passed)
     {
-        var control = stackalloc long[8];
-        fixed (byte* p = buffer)
-            return Receive(socket, p, buffer.Length, control, out passed);
+        var unread = false;
+        return Receive(socket, buffer, out passed, ref unread);
     }
 
-    private static int Receive(FileDescriptor socket, byte* buffer, int size, long* control, out FileDescriptor? passed)
+    /// <param name="unread">As of <see cref="Receive(FileDescriptor, Span{byte}, ref bool)"/>.</param>
+    public static int Receive(FileDescriptor socket, Span<byte> buffer, out FileDescriptor? passed, ref bool unread)
+    {
+        var control = stackalloc long[8];
+        fixed (byte* p = buffer)
+            return Receive(socket, p, buffer.Length, control, out passed, ref unread);
+    }
+
+    private static int Receive(FileDescriptor socket, byte* buffer, int size, long* control, out FileDescriptor? passed, ref bool unread)
     {
         iovec data = default;
         data.iov_base = buffer;
@@ -137,7 +158,7 @@ public static unsafe class Sockets
         message.msg_controllen = 64;
         nint n;
         do n = (nint)recvmsg(socket.Number, &message, CmsgCloseOnExec);
-        while (n < 0 && Marshal.GetLastPInvokeError() == Errno.EINTR);
+        while (n < 0 && TryAgain(ref unread));
         if (n < 0)
             LinuxException.Throw(Marshal.GetLastPInvokeError(), "receive a descriptor");
         // struct cmsghdr: length (8 bytes), level, type; then the descriptor.

@@ -6,8 +6,6 @@ namespace Conman;
 
 internal static class Program
 {
-    public const string Version = "0.1.0";
-
     private static int Main(string[] args)
     {
         var called = Path.GetFileName(Environment.GetCommandLineArgs()[0]);
@@ -18,7 +16,7 @@ internal static class Program
             case "oci":
                 return OciFace.Run("conman oci", args, 1);
             case "--version" or "-v" or "version":
-                Output.Write($"conman version {Version}\n");
+                Output.Write($"conman version {Build.Version}\n");
                 return 0;
             case "--help" or "-h" or "help":
                 Output.Write(Help);

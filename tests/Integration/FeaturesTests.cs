@@ -100,6 +100,80 @@ public class FeaturesTests : ContainerTest
         Assert.Contains("MPOL_F_STATIC_NODES", Words(Linux["memoryPolicy"]!["flags"]));
     }
 
+    /// <summary>schema/features-schema.json and features-linux.json of runtime-spec 1.3: the types, from their list, and the words of defs-linux.json.</summary>
+    [SkippableFact]
+    public void The_document_is_valid_by_the_schema()
+    {
+        Dictionary<string, string> types = File.ReadLines(Runtime.RepositoryRoot() + "/tests/Oci.Tests/features-members.txt")
+            .Where(line => !line.StartsWith('#')).Select(line => line.Split(' ')).ToDictionary(words => words[0], words => words[1]);
+        Dictionary<string, string> allowed = new()
+        {
+            ["linux.namespaces[]"] = "mount pid network uts ipc user cgroup time",
+            ["linux.seccomp.actions[]"] = Prefixed("SCMP_ACT_", "KILL KILL_PROCESS KILL_THREAD TRAP ERRNO TRACE ALLOW LOG NOTIFY"),
+            ["linux.seccomp.operators[]"] = Prefixed("SCMP_CMP_", "NE LT LE EQ GE GT MASKED_EQ"),
+            ["linux.seccomp.archs[]"] = Prefixed("SCMP_ARCH_", "X86 X86_64 X32 ARM AARCH64 LOONGARCH64 M68K MIPS MIPS64 MIPS64N32 MIPSEL MIPSEL64 MIPSEL64N32 "
+                + "PPC PPC64 PPC64LE S390 S390X SH SHEB PARISC PARISC64 RISCV64"),
+            ["linux.seccomp.knownFlags[]"] = Prefixed("SECCOMP_FILTER_FLAG_", "TSYNC LOG SPEC_ALLOW WAIT_KILLABLE_RECV"),
+            ["linux.seccomp.supportedFlags[]"] = Prefixed("SECCOMP_FILTER_FLAG_", "TSYNC LOG SPEC_ALLOW WAIT_KILLABLE_RECV"),
+            ["linux.memoryPolicy.modes[]"] = Prefixed("MPOL_", "DEFAULT BIND INTERLEAVE WEIGHTED_INTERLEAVE PREFERRED PREFERRED_MANY LOCAL"),
+            ["linux.memoryPolicy.flags[]"] = Prefixed("MPOL_F_", "NUMA_BALANCING RELATIVE_NODES STATIC_NODES"),
+        };
+        string[] required = ["ociVersionMin", "ociVersionMax"];
+        Assert.All(required, name => Assert.NotNull(_features[name]));
+        var seen = new HashSet<string>();
+        Check("", _features);
+        Assert.Empty(types.Keys.Except(seen)); // and nothing is left unsaid
+
+        static string Prefixed(string prefix, string words) => string.Join(' ', words.Split(' ').Select(word => prefix + word));
+
+        void Check(string path, JsonNode? node)
+        {
+            if (node is JsonObject members && path != "annotations")
+            {
+                foreach ((string name, JsonNode? value) in members)
+                    Check(path.Length == 0 ? name : $"{path}.{name}", value);
+                return;
+            }
+            if (node is JsonObject map)
+            {
+                foreach ((string _, JsonNode? value) in map)
+                    Check(path + ".*", value);
+                return;
+            }
+            if (node is JsonArray list)
+            {
+                Assert.Equal(list.Count, Words(list).Distinct().Count());
+                foreach (JsonNode? element in list)
+                    Check(path + "[]", element);
+                return;
+            }
+            Assert.True(types.TryGetValue(path, out string? type), path + " is not a property of the schema");
+            Assert.Equal(type, node!.GetValueKind() switch
+            {
+                System.Text.Json.JsonValueKind.True or System.Text.Json.JsonValueKind.False => "boolean",
+                System.Text.Json.JsonValueKind.String => "string",
+                var other => other.ToString(),
+            });
+            if (allowed.TryGetValue(path, out string? words))
+                Assert.Contains((string)node!, words.Split(' '));
+            if (path == "linux.capabilities[]")
+                Assert.Matches("^CAP_[A-Z_]+$", (string)node!);
+            seen.Add(path);
+        }
+    }
+
+    [Proves("features: annotations.*", "features: potentiallyUnsafeConfigAnnotations[]")]
+    [SkippableFact]
+    public void Callers_are_told_of_checkpoints_and_of_annotations_that_do_something()
+    {
+        Assert.Equal("true", (string?)_features["annotations"]!["org.opencontainers.runc.checkpoint.enabled"]);
+        Assert.Contains("org.systemd.property.", Words(_features["potentiallyUnsafeConfigAnnotations"]));
+        Skip.If(Runtime.IsRunc, "conman's own");
+        string version = Runtime.StartBare(new Options(), "--version").Succeeded().Output;
+        Assert.Contains($"version {(string)_features["annotations"]!["org.conman.version"]!}\ncommit: {(string)_features["annotations"]!["org.conman.commit"]!}\n", version);
+        Assert.Contains("org.conman.", Words(_features["potentiallyUnsafeConfigAnnotations"]));
+    }
+
     private void Compiles(JsonObject rule)
     {
         Bundle bundle = NewBundle().Set("linux/seccomp", new JsonObject { ["defaultAction"] = "SCMP_ACT_ALLOW", ["syscalls"] = new JsonArray(rule) }).Args("true");

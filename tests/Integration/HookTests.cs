@@ -272,6 +272,49 @@ public class HookTests : ContainerTest
         AssertNothingLeft();
     }
 
+    [SkippableTheory]
+    [InlineData("prestart", "create")]
+    [InlineData("createRuntime", "create")]
+    [InlineData("createContainer", "create")]
+    [InlineData("prestart", "run")]
+    [InlineData("createRuntime", "run")]
+    [InlineData("createContainer", "run")]
+    [InlineData("startContainer", "run")]
+    [InlineData("createContainer", "run --detach")]
+    [InlineData("startContainer", "run --detach")]
+    [InlineData("startContainer", "start")]
+    public void C12_a_hook_that_kills_the_first_process_fails_the_command(string kind, string command)
+    {
+        Skip.If(Runtime.IsRunc, "runc says it in words of its own");
+        if (kind is "createContainer" or "startContainer")
+            Bundle.WithoutNamespace("pid"); // in its own nobody can kill the first process from inside
+        Hook(kind, "PATH=/bin:/usr/bin; pid=$(sed 's/.*\"pid\":\\([0-9]*\\).*/\\1/'); kill -9 $pid");
+        Bundle.Args("sleep", "1000").Save();
+        if (command == "start")
+            Runtime.Create(Bundle).Succeeded();
+        Result result = command == "start" ? Runtime.Run("start", Bundle.Id) : Runtime.Run([.. command.Split(' '), "--bundle", Bundle.Folder, Bundle.Id]);
+        result.FailedWith("first process was killed").ExitedWith(1);
+        Assert.Single(result.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+        if (command == "start")
+            Assert.Equal("stopped", Runtime.Status(Bundle.Id));
+        else
+            AssertNothingLeft();
+    }
+
+    [SkippableTheory]
+    [InlineData("createRuntime", "create")]
+    [InlineData("createRuntime", "run")]
+    [InlineData("createContainer", "run --detach")]
+    public void C12_a_hook_that_takes_the_program_away_fails_whoever_starts_it(string kind, string command)
+    {
+        Hook(kind, $"PATH=/bin:/usr/bin; rm {Bundle.Rootfs}/bin/true");
+        Bundle.Args("/bin/true").Save();
+        Result result = Runtime.Run([.. command.Split(' '), "--bundle", Bundle.Folder, Bundle.Id]);
+        if (command == "create" && result.ExitCode == 0)
+            result = Runtime.Run("start", Bundle.Id);
+        result.FailedWith("/bin/true");
+    }
+
     [SkippableFact]
     public void A_hook_with_a_relative_path_is_refused()
     {

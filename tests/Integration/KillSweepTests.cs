@@ -166,6 +166,27 @@ public class KillSweepTests(ITestOutputHelper output) : ContainerTest
         AssertNothingLeft();
     }
 
+    /// <summary>Each hook runs: those before the one that was cut off once, that one again.</summary>
+    [SkippableTheory]
+    [InlineData("delete")]
+    [InlineData("delete --force")]
+    public void E1_poststop_hooks_that_a_killed_delete_did_not_run_are_run_by_the_next(string delete)
+    {
+        Skip.If(Runtime.IsRunc, "runc runs them no more");
+        string notes = Bundle.File("notes"), killed = Bundle.Folder + "/killed";
+        foreach (string script in (string[])["echo one", $"[ -e {killed} ] || {{ echo >{killed}; kill -9 $PPID; exec sleep 1000; }}; echo two", "echo three; cat"])
+            Bundle.Add("hooks/poststop", Hook("/bin/sh", "-c", $"PATH=/bin:/usr/bin; exec >>{notes}; " + script));
+        Runtime.CreateAndStart(Bundle.Args("true"));
+        Runtime.WaitForStatus(Bundle.Id, "stopped");
+        Runtime.Run([.. delete.Split(' '), Bundle.Id]).ExitedWith(137);
+        Assert.Equal("stopped", Runtime.Status(Bundle.Id));
+        Assert.Equal("one\n", File.ReadAllText(notes));
+        Runtime.Run([.. delete.Split(' '), Bundle.Id]).Succeeded();
+        Assert.Equal(["one", "two", "three"], File.ReadAllLines(notes)[..3]);
+        Assert.Equal("stopped", (string?)JsonNode.Parse(File.ReadAllLines(notes)[3])!["status"]);
+        AssertNothingLeft();
+    }
+
     [SkippableFact]
     public void E1_a_killed_create_leaves_no_temporary_pid_file()
     {

@@ -54,8 +54,11 @@ public sealed class CompileOptions
     /// <summary>So many of them, the first, are listening sockets of the caller's socket activation (sd_listen_fds(3)).</summary>
     public int ListeningDescriptors { get; init; }
 
-    /// <summary>The caller has no right to a cgroup, and the spec does not name one: it must not ask anything of one either.</summary>
+    /// <summary>The caller has no right to a cgroup, and the spec does not name one, or he wants none: the spec must not ask anything of one either.</summary>
     public bool WithoutCgroup { get; init; }
+
+    /// <summary>He wants none.</summary>
+    public bool CgroupsDisabled { get; init; }
 
     /// <summary>Show the runtime each new file system before it is mounted: it keeps account of them.</summary>
     public bool HoldFileSystems { get; init; }

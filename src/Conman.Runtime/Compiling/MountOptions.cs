@@ -37,6 +37,9 @@ internal sealed class MountOptions
     /// <summary>The maps that crun's form <c>idmap=uids=…;gids=…</c> names; null: none.</summary>
     public string? IdMaps { get; private set; }
 
+    /// <summary>Flags that the kernel knows for every file system (fs/fs_context.c): they go to the new one, and mean nothing to a bind.</summary>
+    public static readonly string[] OfEveryFileSystem = ["async", "dirsync", "lazytime", "mand", "nolazytime", "sync"];
+
     /// <summary>For fsconfig(2): option and value in turn; an empty value is a flag.</summary>
     public List<string> FileSystem { get; } = [];
 

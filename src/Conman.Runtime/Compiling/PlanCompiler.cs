@@ -107,18 +107,21 @@ public sealed partial class PlanCompiler
             _plan.Add(new Sync(SyncPoint.Ready));
             _plan.Add(new AwaitStart(listener));
         }
-        else if (_spec.Hooks?.StartContainer is { Count: > 0 })
-        {
-            _plan.Add(new Sync(SyncPoint.StartHooks));
-        }
         else
         {
+            if (_spec.Hooks?.StartContainer is { Count: > 0 })
+                _plan.Add(new Sync(SyncPoint.StartHooks));
             _plan.Add(new Gate());
         }
         ExecuteProgram();
         var limits = CgroupLimits.Compile(_linux.Resources, legacy: _facts.Hierarchies is not null);
         if (_options.WithoutCgroup && limits.Count > 0)
-            throw new RuntimeException($"rootless needs no limits + no cgrouppath when no permission is granted for cgroups: cannot set {limits[0].File}");
+        {
+            throw new RuntimeException((_options.CgroupsDisabled
+                ? "--cgroup-manager disabled needs no limits: cannot set " : "rootless needs no limits + no cgrouppath when no permission is granted for cgroups: cannot set ") + limits[0].File);
+        }
+        if (_options.CgroupsDisabled && !_facts.Rights.Rootless && _linux.Resources?.Devices is { Count: > 0 })
+            _warnings.Add("linux.resources.devices has no effect with --cgroup-manager disabled: devices are open to whoever has the right to their files");
         if (_linux.Resources?.Memory is not null)
             _warnings.AddRange(CgroupLimits.Warnings(_linux.Resources, legacy: _facts.Hierarchies is not null));
         if (!_facts.Rights.CopiesMounts)

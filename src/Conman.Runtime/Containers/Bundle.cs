@@ -55,7 +55,9 @@ public sealed record Bundle(string Path, byte[] Json, Spec Spec)
         ListeningNames = request.ListeningNames,
         Filter = request.Root.Length > 0 && Spec.Linux?.Seccomp is { } profile ? FilterCache.Compile(profile, request.Root) : null,
         AwaitStart = request.AwaitStart,
-        WithoutCgroup = request.Rootless && request.CgroupManager != CgroupManager.Systemd && RootlessCgroup.Missing(Spec.Linux?.CgroupsPath, request.Id),
+        WithoutCgroup = request.CgroupManager == CgroupManager.Disabled
+            || (request.Rootless && request.CgroupManager != CgroupManager.Systemd && RootlessCgroup.Missing(Spec.Linux?.CgroupsPath, request.Id)),
+        CgroupsDisabled = request.CgroupManager == CgroupManager.Disabled,
     });
 
     private HostFacts Facts() => new()

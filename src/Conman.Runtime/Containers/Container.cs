@@ -194,7 +194,7 @@ public sealed class Container : IDisposable
         if (init is null || Status == ContainerStatus.Stopped)
             throw new RuntimeException("container not running");
         // Without a pid namespace of its own nothing else ends with the first process.
-        if (signal == Signals.SIGKILL && !HasOwnPidNamespace)
+        if (signal == Signals.SIGKILL && Record?.Cgroup is not null && !HasOwnPidNamespace)
         {
             SignalAll(signal);
             return;
@@ -280,8 +280,9 @@ public sealed class Container : IDisposable
         return CgroupLimits.Warnings(change, cgroup.IsLegacy);
     }
 
-    // An ordinary user's container may have none (RootlessCgroup).
-    private ContainerCgroup NeedCgroup(string command) => Cgroup ?? throw new RuntimeException($"cannot {command} container {Id}: it has no cgroup: none was delegated to the user who created it");
+    // An ordinary user's container may have none (RootlessCgroup), and one of --cgroup-manager disabled has none.
+    private ContainerCgroup NeedCgroup(string command) => Cgroup ?? throw new RuntimeException(
+        $"cannot {command} container {Id}: it has no cgroup: none was delegated to the user who created it, or he had cgroups disabled");
 
     /// <summary>Starts a container that waits.</summary>
     public void Start()
@@ -300,8 +301,8 @@ public sealed class Container : IDisposable
         }
         RunHooksOrStop("startContainer", Record.Hooks?.StartContainer, ContainerStatus.Created, Record.Pid);
         using var agent = Record.AsksAgentAtStart ? SeccompAgent.Connect(TryReadSpec()!.Linux!.Seccomp!) : null;
-        Sockets.TrySend(connection, "s"u8);
-        InitProcess.ThrowIfFailed(connection, Operation, agent is null ? null : listener => Deliver(agent, listener));
+        if (!InitProcess.Start(connection, Operation, agent is null ? null : listener => Deliver(agent, listener)))
+            throw new RuntimeException("cannot start container " + Id + ": its first process was killed");
         Files.TryUnlink(ContainerFolder.StartSocket, _folder.Descriptor.Number);
     }
 
@@ -342,9 +343,23 @@ public sealed class Container : IDisposable
         }
     }
 
-    /// <summary>Runs the hooks of one kind that must not fail a command; what they say becomes warnings.</summary>
-    private IEnumerable<string> RunHooks(string kind, List<Hook>? hooks, ContainerStatus status) =>
-        hooks is { Count: > 0 } ? HookRunner.RunAll(kind, hooks, State(status).ToUtf8(false)) : [];
+    // Those that an earlier delete has run before it was killed are not run again; the one that died with it is. What they say becomes warnings.
+    private List<string> RunPoststopHooks()
+    {
+        var warnings = new List<string>();
+        if (Record?.Hooks?.Poststop is not { Count: > 0 } hooks)
+            return warnings;
+        var state = State(ContainerStatus.Stopped).ToUtf8(false);
+        for (var i = 0; i < hooks.Count; i++)
+        {
+            if (_folder.HasRunPoststop(i))
+                continue;
+            if (HookRunner.TryRun("poststop", hooks, i, state) is { } failure)
+                warnings.Add(failure);
+            _folder.NotePoststop(i);
+        }
+        return warnings;
+    }
 
     /// <summary>Hears what the program tells the service manager once it is started; null if it was created with nobody to tell.</summary>
     /// <param name="manager">The host's NOTIFY_SOCKET.</param>
@@ -373,10 +388,10 @@ public sealed class Container : IDisposable
         return plan.Origin(plan.Count - Record.Operations + index);
     }
 
-    /// <summary>Kills what is left of it and removes every trace, the folder last; then poststop hooks run.</summary>
+    /// <summary>Kills what is left of it and removes every trace: its processes and cgroup; then poststop hooks run; the folder goes last.</summary>
     /// <returns>Warnings of those hooks.</returns>
     /// <param name="alive">The init process may be; false: it is known to have ended.</param>
-    public IEnumerable<string> Destroy(bool alive = true)
+    public List<string> Destroy(bool alive = true)
     {
         if (_folder.Cgroup is { Length: > 0 } cgroup)
             ContainerCgroup.At(cgroup).Destroy(Record is null || !OfThisBoot ? _folder.Path : null);
@@ -389,7 +404,8 @@ public sealed class Container : IDisposable
                 Waiting.Readable(init, 10_000);
             }
         }
+        var warnings = RunPoststopHooks();
         _folder.Remove();
-        return RunHooks("poststop", Record?.Hooks?.Poststop, ContainerStatus.Stopped);
+        return warnings;
     }
 }

@@ -8,6 +8,7 @@
 //   <root>/<id>/state.json   the record; written once the process exists
 //   <root>/<id>/process      where there is no cgroup: a link that names the process, by pid and start time, should the record be lost
 //   <root>/<id>/mount-N      a mount that was added while the container ran, by its number
+//   <root>/<id>/poststop-N   a link to nothing: the poststop hook of that number has run
 
 using Conman.Linux;
 
@@ -17,7 +18,7 @@ namespace Conman.Runtime.Containers;
 internal sealed class ContainerFolder : IDisposable
 {
     private const string CgroupLink = "cgroup", SpecFile = "config.json", RecordFile = "state.json", MountPrefix = "mount-";
-    private const string ProcessLink = "process";
+    private const string ProcessLink = "process", PoststopPrefix = "poststop-";
     private const long TmpfsMagic = 0x01021994;
     public const string StartSocket = "start";
 
@@ -145,6 +146,10 @@ internal sealed class ContainerFolder : IDisposable
                 yield return json;
         }
     }
+
+    public bool HasRunPoststop(int number) => Files.TryReadLink(PoststopPrefix + number, Descriptor.Number) is not null;
+
+    public void NotePoststop(int number) => Files.TrySymlink("done", PoststopPrefix + number, Descriptor.Number);
 
     /// <summary>Removes the folder with what is in it. The record goes first: without it there is nothing to start or to signal.</summary>
     public void Remove()

@@ -66,6 +66,8 @@ public sealed class CreateRequest
 /// <summary>A container in the making: disposed before it is committed, nothing of it remains.</summary>
 public sealed class Creation : IDisposable
 {
+    private const string Killed = "the container's first process was killed";
+
     private readonly CreateRequest _request;
     private readonly Bundle _bundle;
     private readonly CompiledSpec _compiled;
@@ -91,8 +93,6 @@ public sealed class Creation : IDisposable
     /// <summary>Compiles the bundle, makes the container and starts its process, which then waits (create) or executes (run).</summary>
     public static Creation Begin(Bundle bundle, CreateRequest request)
     {
-        if (request.CgroupManager == CgroupManager.Disabled)
-            throw new RuntimeException("--cgroup-manager disabled is not supported yet: a container's processes are found and killed by its cgroup");
         if (request.ServiceManager is not null && bundle.Spec.Process is not null)
             NotifySocket.AddTo(bundle.Spec, request.Root + "/" + request.Id);
         var compiled = bundle.Compile(request);
@@ -220,8 +220,8 @@ public sealed class Creation : IDisposable
         Folder.WriteSpec(_bundle.Json);
         Accompany(cgroup);
         Record(cgroup);
-        if (!_request.AwaitStart)
-            _init.GoAndFinish();
+        if (!_request.AwaitStart && !_init.GoAndFinish())
+            throw new RuntimeException(Killed);
     }
 
     private ContainerCgroup? LocateCgroup()
@@ -283,7 +283,7 @@ public sealed class Creation : IDisposable
     {
         for (var left = _compiled.Plan.Operations.Count(o => o is Plans.Sync); left > 0; left--)
         {
-            switch (_init!.Advance() ?? throw new RuntimeException("the container's first process was killed"))
+            switch (_init!.Advance() ?? throw new RuntimeException(Killed))
             {
                 case Plans.SyncPoint.IdMaps:
                     WriteOomScore(); // while it is still the caller's to write

@@ -139,7 +139,8 @@ public static class Execution
                 Creation.SendPidfd(socket, started.Process.Descriptor, "setns"u8);
             if (request.PidFile is { } file)
                 Creation.WritePidFile(file, started.Process.Pid);
-            started.GoAndFinish();
+            if (!started.GoAndFinish())
+                throw new RuntimeException("the process was killed before it could execute its program");
             return started.Process;
         }
         catch

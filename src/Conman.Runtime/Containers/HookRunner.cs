@@ -18,22 +18,14 @@ internal static class HookRunner
     {
         for (var i = 0; i < (hooks?.Count ?? 0); i++)
         {
-            var failure = TryRun(hooks![i], state, inside);
-            if (failure is not null)
-                throw new RuntimeException($"error running {kind} hook #{i}: {failure}");
+            if (TryRun(kind, hooks!, i, state, inside) is { } failure)
+                throw new RuntimeException(failure);
         }
     }
 
-    /// <summary>Runs all, and goes on after a failure: it is returned as a warning.</summary>
-    public static IEnumerable<string> RunAll(string kind, List<Hook>? hooks, byte[] state)
-    {
-        for (var i = 0; i < (hooks?.Count ?? 0); i++)
-        {
-            var failure = TryRun(hooks![i], state, null);
-            if (failure is not null)
-                yield return $"error running {kind} hook #{i}: {failure}";
-        }
-    }
+    /// <summary>Runs the hook of that number; null, or what became of it, as runc says it.</summary>
+    public static string? TryRun(string kind, List<Hook> hooks, int number, ReadOnlySpan<byte> state, int? inside = null) =>
+        TryRun(hooks[number], state, inside) is { } failure ? $"error running {kind} hook #{number}: {failure}" : null;
 
     private static string? TryRun(Hook hook, ReadOnlySpan<byte> state, int? inside)
     {

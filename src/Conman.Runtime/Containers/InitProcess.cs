@@ -14,6 +14,7 @@ internal sealed class InitProcess : IDisposable
 
     private readonly EncodedPlan _plan;
     private readonly FileDescriptor _socket;
+    private bool _unheard; // it has ended without hearing the last word from here
 
     private InitProcess(EncodedPlan plan, FileDescriptor socket, ProcessHandle process) => (_plan, _socket, Process) = (plan, socket, process);
 
@@ -76,7 +77,7 @@ internal sealed class InitProcess : IDisposable
         for (; ; )
         {
             FileDescriptor? listener = null;
-            if (!WaitForReport() || (TakeListener is null ? Sockets.Receive(_socket, report) : Sockets.Receive(_socket, report, out listener)) == 0)
+            if (!WaitForReport() || (TakeListener is null ? Sockets.Receive(_socket, report, ref _unheard) : Sockets.Receive(_socket, report, out listener, ref _unheard)) == 0)
                 return null;
             var (kind, index, value) = Header(report);
             switch (kind)
@@ -112,22 +113,26 @@ internal sealed class InitProcess : IDisposable
     }
 
     /// <summary>Lets the process go on from where it waits.</summary>
-    public void Go() => Sockets.TrySend(_socket, "g"u8);
+    public void Go() => _unheard |= Sockets.TrySend(_socket, "g"u8) != 0;
 
     /// <summary>Lets the process go on, and waits for the next report, which must not be a point to wait at: it executes its program.</summary>
-    public void GoAndFinish()
+    /// <returns>False: it was killed before it had heard that it may.</returns>
+    public bool GoAndFinish()
     {
         Go();
         while (Advance() is not null)
             Go();
+        return !_unheard;
     }
 
-    /// <summary>Reads a failure that arrives on another socket, that of <c>start</c>; returns where there is none.</summary>
+    /// <summary>As <see cref="GoAndFinish"/> for a process that waits for <c>start</c>, and reports on that socket of its own.</summary>
     /// <param name="takeListener">As <see cref="TakeListener"/>.</param>
-    public static void ThrowIfFailed(FileDescriptor socket, Func<int, Operation> origin, Action<FileDescriptor>? takeListener)
+    /// <exception cref="RuntimeException">An operation failed.</exception>
+    public static bool Start(FileDescriptor socket, Func<int, Operation> origin, Action<FileDescriptor>? takeListener)
     {
         Span<byte> report = stackalloc byte[ReportSize];
-        while (ReceiveWhole(socket, report, out var listener))
+        var unheard = Sockets.TrySend(socket, "s"u8) != 0;
+        while (ReceiveWhole(socket, report, out var listener, ref unheard))
         {
             using (listener)
             {
@@ -136,12 +141,13 @@ internal sealed class InitProcess : IDisposable
                 takeListener!(listener!);
             }
         }
+        return !unheard;
     }
 
     // A stream socket: a report may come in pieces; a descriptor comes with the first.
-    private static bool ReceiveWhole(FileDescriptor socket, Span<byte> report, out FileDescriptor? listener)
+    private static bool ReceiveWhole(FileDescriptor socket, Span<byte> report, out FileDescriptor? listener, ref bool unheard)
     {
-        var used = Sockets.Receive(socket, report, out listener);
+        var used = Sockets.Receive(socket, report, out listener, ref unheard);
         for (int n; used is > 0 and < ReportSize && (n = Sockets.Receive(socket, report[used..])) > 0;)
             used += n;
         return used == ReportSize;

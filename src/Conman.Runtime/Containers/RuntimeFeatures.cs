@@ -12,24 +12,27 @@ namespace Conman.Runtime.Containers;
 public static class RuntimeFeatures
 {
     /// <summary>Builds it.</summary>
-    public static Features Describe() => new()
+    /// <param name="version">Of conman.</param>
+    /// <param name="commit">That it was built from; empty: not known.</param>
+    public static Features Describe(string version, string commit) => new()
     {
         OciVersionMin = "1.0.0",
         OciVersionMax = Container.SpecVersion,
         Hooks = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"],
         MountOptions =
         [
-            "atime", "bind", "copy-symlink", "defaults", "dest-nofollow", "dev", "diratime", "exec", "idmap", "loud", "noatime", "nodev",
-            "nodiratime", "noexec", "nomand", "norelatime", "nostrictatime", "nosuid", "nosymfollow", "private", "ratime", "rbind", "rdev",
+            "async", "atime", "bind", "copy-symlink", "defaults", "dest-nofollow", "dev", "diratime", "dirsync", "exec", "idmap", "lazytime", "loud", "mand",
+            "noatime", "nodev", "nodiratime", "noexec", "nolazytime", "nomand", "norelatime", "nostrictatime", "nosuid", "nosymfollow", "private", "ratime", "rbind", "rdev",
             "rdiratime", "relatime", "remount", "rexec", "ridmap", "rnoatime", "rnodev", "rnodiratime", "rnoexec", "rnorelatime", "rnostrictatime",
             "rnosuid", "rnosymfollow", "ro", "rprivate", "rrelatime", "rro", "rrw", "rshared", "rslave", "rstrictatime", "rsuid", "rsymfollow",
-            "runbindable", "rw", "shared", "silent", "slave", "src-nofollow", "strictatime", "suid", "symfollow", "tmpcopyup", "unbindable",
+            "runbindable", "rw", "shared", "silent", "slave", "src-nofollow", "strictatime", "suid", "symfollow", "sync", "tmpcopyup",
+            "unbindable",
         ],
         Linux = new FeaturesLinux
         {
             Namespaces = ["cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"],
             Capabilities = [.. CapabilityNames.All],
-            Cgroup = new FeaturesCgroup { V1 = true, V2 = true, Systemd = true, SystemdUser = false, Rdma = true },
+            Cgroup = new FeaturesCgroup { V1 = true, V2 = true, Systemd = true, SystemdUser = true, Rdma = true },
             Seccomp = new FeaturesSeccomp
             {
                 Enabled = true,
@@ -46,6 +49,14 @@ public static class RuntimeFeatures
             NetDevices = new FeaturesEnabled { Enabled = true },
             MemoryPolicy = new FeaturesMemoryPolicy { Modes = [.. Scheduling.MemoryPolicies.Modes], Flags = [.. Scheduling.MemoryPolicies.Flags] },
         },
+        Annotations = new Dictionary<string, string>
+        {
+            // By this name callers look for it, whichever runtime answers.
+            ["org.opencontainers.runc.checkpoint.enabled"] = "true",
+            ["org.conman.version"] = version,
+            ["org.conman.commit"] = commit,
+        },
+        PotentiallyUnsafeConfigAnnotations = ["org.conman.", "org.systemd.property."],
     };
 
     // The others are as old as the oldest kernel that conman runs on.

@@ -29,7 +29,7 @@ internal static class DocumentCommands
 
     public static int Features()
     {
-        Output.Write(RuntimeFeatures.Describe().ToUtf8(true));
+        Output.Write(RuntimeFeatures.Describe(Build.Version, Build.Commit).ToUtf8(true));
         Output.Write("\n");
         return 0;
     }

@@ -62,7 +62,7 @@ internal static class OciFace
             var (global, next) = Arguments.Parse(args, at, GlobalOptions, 0);
             if (global.Has("version"))
             {
-                Output.Write($"{(program == "conman oci" ? "conman" : program)} version {Program.Version}\nspec: {Container.SpecVersion}\n");
+                Output.Write($"{(program == "conman oci" ? "conman" : program)} version {Build.Version}\ncommit: {Build.Commit}\nspec: {Container.SpecVersion}\n");
                 return 0;
             }
             log = OciLog.Open(global, person);
