@@ -80,5 +80,6 @@ SOURCES := $(shell find src native -name '*.cs' -o -name '*.csproj' -o -name '*.
 
 $(BINARY): $(SOURCES)
 	@$(MAKE) --no-print-directory -C native OUT=$(abspath $(OUT))/native
-	@dotnet publish src/Conman -c Release -r $(RID) -v quiet --nologo
+	@mkdir -p $(OUT)/tmp
+	@TMPDIR=$(abspath $(OUT))/tmp DOTNET_EnableDiagnostics=0 dotnet publish src/Conman -c Release -r $(RID) -v quiet --nologo
 	@install -m 755 $(OUT)/build/publish/Conman/release_$(RID)/conman $(BINARY)

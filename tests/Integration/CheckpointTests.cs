@@ -9,8 +9,8 @@ public class CheckpointTests : ContainerTest
     private readonly string _image;
 
     public CheckpointTests()
+        : base(Reason.Value)
     {
-        Skip.If(Reason.Value is not null, Reason.Value);
         _image = Bundle.Folder + "/image";
         // Nothing in it needs iptables on this host.
         Bundle.WithoutNamespace("network").WithoutMount("/sys").WithoutMount("/sys/fs/cgroup").Writable();

@@ -5,7 +5,10 @@ namespace Conman.Integration.Tests;
 
 public class LiveMountTests : ContainerTest
 {
-    public LiveMountTests() => Skip.If(Runtime.IsRunc, "runc cannot");
+    public LiveMountTests()
+        : base(Runtime.IsRunc ? "runc cannot" : null)
+    {
+    }
 
     private Result Add(params string[] words) => Runtime.Run(["mounts", "add", .. words]);
 

@@ -19,7 +19,7 @@ public class NotifyTests : ContainerTest
 
     private static readonly Lazy<string?> Sender = new(static () =>
     {
-        string folder = Directory.CreateTempSubdirectory("conman-test-").FullName;
+        string folder = Directory.CreateTempSubdirectory($"conman-test-{Environment.ProcessId}-").FullName;
         AppDomain.CurrentDomain.ProcessExit += (_, _) => Directory.Delete(folder, recursive: true);
         File.WriteAllText(folder + "/tell.c", """
             #include <stdlib.h>

@@ -12,8 +12,8 @@ public class RootlessTests : ContainerTest
     private string _delegated = "";
 
     public RootlessTests()
+        : base(File.Exists("/usr/bin/newuidmap") ? null : "needs newuidmap (package uidmap)")
     {
-        Skip.IfNot(File.Exists("/usr/bin/newuidmap"), "needs newuidmap (package uidmap)");
         _home = Bundle.Subfolder("home");
         // A runtime that the user can reach, wherever the one under test lies.
         File.Copy(Runtime.Program, Runtime.Program = _home + "/conman-runc");

@@ -11,8 +11,8 @@ public class SystemdTests : ContainerTest
     private readonly string _scope;
 
     public SystemdTests()
+        : base(File.ReadAllText("/proc/1/comm") == "systemd\n" ? null : "systemd is not the first process here")
     {
-        Skip.IfNot(File.ReadAllText("/proc/1/comm") == "systemd\n", "systemd is not the first process here");
         _scope = $"ct-{Bundle.Id}.scope";
         Bundle.Set("linux/cgroupsPath", $"conman-test.slice:ct:{Bundle.Id}");
     }

@@ -6,10 +6,7 @@ public class WithoutCgroupTests : ContainerTest
     private static readonly string[] Disabled = ["--cgroup-manager", "disabled"];
 
     public WithoutCgroupTests()
-    {
-        Skip.If(Runtime.IsRunc, "runc has no such option");
-        Bundle.Remove("linux/resources");
-    }
+        : base(Runtime.IsRunc ? "runc has no such option" : null) => Bundle.Remove("linux/resources");
 
     private Result Do(params string[] words) => Runtime.Run([.. Disabled, .. words]);
 

@@ -7,23 +7,23 @@ public abstract class ContainerTest : IDisposable
     private readonly List<Bundle> _bundles = [];
     private readonly Leftovers _before;
 
-    static ContainerTest() => AppDomain.CurrentDomain.ProcessExit += (_, _) =>
+    static ContainerTest()
     {
-        // The folder of all the tests' cgroups, which no runtime knows to be ours. Another run may still need it.
-        foreach (string hierarchy in Leftovers.Hierarchies)
+        if (Libc.geteuid() == 0)
+            Leftovers.RemoveThoseOfDeadRuns();
+        AppDomain.CurrentDomain.ProcessExit += (_, _) =>
         {
-            try
-            {
-                Directory.Delete(hierarchy + "/conman-test");
-            }
-            catch (IOException)
-            {
-            }
-        }
-    };
+            // The folder of all the tests' cgroups, which no runtime knows to be ours. Another run may still need it.
+            foreach (string hierarchy in Leftovers.Hierarchies)
+                Leftovers.TryDelete(hierarchy + "/conman-test");
+        };
+    }
 
-    protected ContainerTest()
+    /// <param name="whyNot">Why the tests of this class cannot run here; null: they can. Asked before anything is made: who is skipped later, in the
+    /// constructor, is not disposed.</param>
+    protected ContainerTest(string? whyNot = null)
     {
+        Skip.If(whyNot is not null, whyNot);
         Skip.If(Libc.geteuid() != 0, "needs root");
         Skip.IfNot(File.Exists(Leftovers.UnifiedRoot + "/cgroup.controllers"), "needs the unified hierarchy, be it beside the old ones");
         _before = new Leftovers();

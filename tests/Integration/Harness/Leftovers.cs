@@ -1,5 +1,7 @@
 // What a container may leave behind on the host: cgroups, mounts, processes, files of state. A snapshot is taken
 // before a test; what is there afterwards and was not before is the runtime's fault.
+using System.Text.RegularExpressions;
+
 namespace Conman.Integration.Tests;
 
 public sealed class Leftovers
@@ -70,7 +72,30 @@ public sealed class Leftovers
             _ = Libc.umount2(mount.Split(' ')[4], Libc.MNT_DETACH);
     }
 
-    private static bool TryDelete(string folder)
+    /// <summary>What tests of a run that was killed have left: the pid of that run is in every name.</summary>
+    public static void RemoveThoseOfDeadRuns()
+    {
+        var before = new Leftovers();
+        foreach (string folder in ((string[])["/tmp", "/run", Path.GetTempPath()]).Distinct().SelectMany(place => Directory.EnumerateDirectories(place, "conman-test-*")).ToList())
+        {
+            Match name = Regex.Match(folder, "/conman-test-((?:ct-)?([0-9]+)-[^-/]+)[^/]*$");
+            if (!name.Success || Directory.Exists("/proc/" + name.Groups[2].Value))
+                continue;
+            foreach (string mount in Mounts().Select(line => line.Split(' ')[4]).Where(place => place.StartsWith(folder + "/", StringComparison.Ordinal)).Reverse().ToList())
+                _ = Libc.umount2(mount, Libc.MNT_DETACH);
+            before.Remove([name.Groups[1].Value]);
+            try
+            {
+                Directory.Delete(folder, recursive: true);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                // Another run does the same at this moment.
+            }
+        }
+    }
+
+    internal static bool TryDelete(string folder)
     {
         try
         {

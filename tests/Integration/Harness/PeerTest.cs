@@ -8,10 +8,8 @@ public abstract class PeerTest : ContainerTest
     private bool _used;
 
     protected PeerTest()
-    {
-        Skip.IfNot((Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Any(folder => File.Exists(folder + "/runc")), "needs runc to compare with");
+        : base((Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Any(folder => File.Exists(folder + "/runc")) ? null : "needs runc to compare with") =>
         Other = NewBundle();
-    }
 
     /// <summary>The bundle for runc: its container has an id and a cgroup of its own.</summary>
     protected Bundle Other { get; }

@@ -164,7 +164,7 @@ public sealed class Runtime : IDisposable
         if (Path.GetFileName(given).EndsWith("runc", StringComparison.Ordinal))
             return given;
         // conman speaks runc's language under a name that ends in runc.
-        string link = Directory.CreateTempSubdirectory("conman-test-").FullName + "/conman-runc";
+        string link = Directory.CreateTempSubdirectory($"conman-test-{Environment.ProcessId}-").FullName + "/conman-runc";
         File.CreateSymbolicLink(link, given);
         AppDomain.CurrentDomain.ProcessExit += (_, _) => Directory.Delete(Path.GetDirectoryName(link)!, recursive: true);
         return link;
