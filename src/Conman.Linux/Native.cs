@@ -78,6 +78,37 @@ internal static unsafe partial class Native
     [LibraryImport(Libc, SetLastError = true)]
     internal static partial nint sendfile(int to, int from, long* offset, nint count);
 
+    // Names as bytes: those in a tree that is not ours need not be UTF-8.
+    [LibraryImport(Libc, SetLastError = true)]
+    internal static partial int openat(int dirfd, byte* path, int flags, uint mode);
+
+    [LibraryImport(Libc, SetLastError = true)]
+    internal static partial int unlinkat(int dirfd, byte* path, int flags);
+
+    [LibraryImport(Libc, SetLastError = true)]
+    internal static partial int statx(int dirfd, byte* path, int flags, uint mask, StatX* result);
+
+    [LibraryImport(Libc, SetLastError = true)]
+    internal static partial int renameat(int from, byte* oldPath, int to, byte* newPath);
+
+    [LibraryImport(Libc, SetLastError = true)]
+    internal static partial int fsync(int fd);
+
+    [LibraryImport(Libc, SetLastError = true)]
+    internal static partial int syncfs(int fd);
+
+    [LibraryImport(Libc, SetLastError = true)]
+    internal static partial int sync_file_range(int fd, long offset, long count, uint flags);
+
+    [LibraryImport(Libc, SetLastError = true)]
+    internal static partial int ftruncate(int fd, long length);
+
+    [LibraryImport(Libc, SetLastError = true)]
+    internal static partial nint pread64(int fd, byte* buffer, nint size, long offset);
+
+    [LibraryImport(Libc, SetLastError = true)]
+    internal static partial nint pwrite64(int fd, byte* buffer, nint size, long offset);
+
     [LibraryImport(Libc, SetLastError = true)]
     internal static partial int flock(int fd, int operation);
 

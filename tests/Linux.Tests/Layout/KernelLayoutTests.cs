@@ -96,6 +96,8 @@ public class KernelLayoutTests
             "AtEmptyPath" => "AT_EMPTY_PATH", "AtRecursive" => "AT_RECURSIVE", "AtNoFollow" => "AT_SYMLINK_NOFOLLOW",
             "SelinuxMagic" => "SELINUX_MAGIC", _ => null,
         },
+        ["Storage"] = name => name switch { "EmptyPath" => "AT_EMPTY_PATH", "NoFollow" => "AT_SYMLINK_NOFOLLOW", _ => null },
+        ["Trees"] = name => name switch { "RemoveDirectory" => "AT_REMOVEDIR", "TypeDirectory" => "S_IFDIR >> 12", "OpenDirectory" => "O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC", _ => null },
         ["CgroupHierarchy"] = name => name switch { "Cgroup2Magic" => "CGROUP2_SUPER_MAGIC", "CgroupMagic" => "CGROUP_SUPER_MAGIC", _ => null },
         ["RouteNetlink"] = name => name switch
         {
@@ -118,7 +120,7 @@ public class KernelLayoutTests
     };
 
     // Numbers that are ours, not the kernel's: "Class.Name".
-    private static readonly HashSet<string> OurOwnNumbers = ["RouteNetlink.BufferSize", "Signals.FirstRealTime", "Signals.Last", "Bpf.MostTries"];
+    private static readonly HashSet<string> OurOwnNumbers = ["RouteNetlink.BufferSize", "Signals.FirstRealTime", "Signals.Last", "Bpf.MostTries", "Trees.MaximalDepth", "Trees.TypeUnknown"];
 
     private static readonly Dictionary<Type, (string Name, Dictionary<string, string>? Fields, bool Prefix)> Structs = new()
     {
@@ -131,7 +133,7 @@ public class KernelLayoutTests
     };
 
     // struct spawn_request is of native/spawn.h: PlanFormatTests. The others never reach the kernel.
-    private static readonly HashSet<string> OurOwnStructs = ["SpawnRequest", "NetworkInterface", "FileStatus", "MountId", "FileOwner", "Exit", "CgroupFolder", "Utf8Text", "Utf8Vector"];
+    private static readonly HashSet<string> OurOwnStructs = ["SpawnRequest", "NetworkInterface", "FileStatus", "MountId", "FileOwner", "Exit", "CgroupFolder", "Utf8Text", "Utf8Vector", "DiskUse"];
 
     private static IEnumerable<Type> Types => typeof(Files).Assembly.GetTypes().Where(t =>
         t.Namespace == "Conman.Linux" && !t.FullName!.Contains('<') && t.GetCustomAttribute<System.Runtime.CompilerServices.CompilerGeneratedAttribute>() is null);
