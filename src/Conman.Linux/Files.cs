@@ -443,6 +443,16 @@ public static unsafe class Files
     /// <summary>flock(2), LOCK_UN.</summary>
     public static void Unlock(FileDescriptor file) => _ = Native.flock(file.Number, 8 /* LOCK_UN */);
 
+    /// <summary>A pipe that holds so many bytes, or as many as this user may have (pipe(7)): what is written to the second end is read from the first.</summary>
+    public static (FileDescriptor Read, FileDescriptor Write) Pipe(int size)
+    {
+        var ends = stackalloc int[2];
+        if (Native.pipe2(ends, (int)OpenFlags.CloseOnExec) < 0)
+            LinuxException.Throw(Marshal.GetLastPInvokeError(), "make a pipe");
+        _ = Tmds.Linux.LibC.fcntl(ends[1], 1031 /* F_SETPIPE_SZ */, size);
+        return (new FileDescriptor(ends[0]), new FileDescriptor(ends[1]));
+    }
+
     /// <summary>A memfd with this content, sealed against every change.</summary>
     public static FileDescriptor SealedMemory(string name, ReadOnlySpan<byte> content)
     {

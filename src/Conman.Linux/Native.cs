@@ -92,6 +92,9 @@ internal static unsafe partial class Native
     internal static partial int renameat(int from, byte* oldPath, int to, byte* newPath);
 
     [LibraryImport(Libc, SetLastError = true)]
+    internal static partial int pipe2(int* ends, int flags);
+
+    [LibraryImport(Libc, SetLastError = true)]
     internal static partial int fsync(int fd);
 
     [LibraryImport(Libc, SetLastError = true)]
