@@ -103,6 +103,23 @@ public static unsafe class Mounts
         return result < 0 ? null : new FileDescriptor((int)result);
     }
 
+    /// <summary>Where file systems of some types are mounted in this namespace, in the order of mounting (/proc/self/mountinfo, proc(5)).</summary>
+    public static List<string> PointsOf(params ReadOnlySpan<string> types)
+    {
+        var found = new List<string>();
+        foreach (var line in System.Text.Encoding.UTF8.GetString(Files.ReadAll("/proc/self/mountinfo")).Split('\n', StringSplitOptions.RemoveEmptyEntries))
+        {
+            var end = line.IndexOf(" - ", StringComparison.Ordinal) + 3; // of what has any number of fields
+            if (types.Contains(line[end..line.IndexOf(' ', end)]))
+                found.Add(Unescape(line.Split(' ', 6)[4]));
+        }
+        return found;
+    }
+
+    // What would end a field or a line is written as its octal number.
+    private static string Unescape(string path) =>
+        path.Replace("\\040", " ").Replace("\\011", "\t").Replace("\\012", "\n").Replace("\\134", "\\");
+
     /// <summary>Whether SELinux is at work: it then has its file system mounted, writable, where libselinux looks for it.</summary>
     public static bool SelinuxEnabled
     {

@@ -13,6 +13,7 @@ public static class SyscallNumbers
     public static int chdir => Arm64 ? 49 : 80;
     public static int fchdir => Arm64 ? 50 : 81;
     public static int umount2 => Arm64 ? 39 : 166;
+    public static int mount => Arm64 ? 40 : 165;
     public static int pivot_root => Arm64 ? 41 : 155;
     public static int unshare => Arm64 ? 97 : 272;
     public static int setns => Arm64 ? 268 : 308;

@@ -474,6 +474,23 @@ public class FileSystemTests : ContainerTest
         AssertNothingLeft();
     }
 
+    [SkippableTheory, InlineData(false, "rslave", false), InlineData(true, "rslave", false), InlineData(false, "rshared", false), InlineData(false, "rslave", true)]
+    public void Without_pivot_no_bare_procfs_of_the_host_stays(bool hooks, string propagation, bool userNamespace)
+    {
+        // With one in sight of the kernel, a user namespace in the container could mount a procfs in which nothing is masked.
+        if (userNamespace)
+            Bundle.UserNamespace();
+        Bundle.Capabilities("CAP_SETFCAP", "CAP_SYS_CHROOT").Set("linux/rootfsPropagation", propagation)
+            .Shell("unshare -mrpf mount -t proc none /proc && echo bare");
+        if (hooks)
+            Bundle.Set("hooks/createRuntime", new JsonArray(new JsonObject { ["path"] = "/bin/true" }));
+        Result run = Runtime.RunContainer(Bundle, "--no-pivot");
+        Assert.DoesNotContain("bare", run.Output);
+        Assert.Contains("denied", run.Error + run.Output);
+        Assert.True(File.Exists("/proc/version"), "the host's procfs is gone");
+        AssertNothingLeft();
+    }
+
     [SkippableFact]
     public void A_root_on_a_file_system_in_memory_works()
     {

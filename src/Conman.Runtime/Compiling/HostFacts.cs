@@ -14,6 +14,9 @@ public sealed class HostFacts
     /// <summary>The mount point that the root file system's path lies on.</summary>
     public string MountOfRoot { get; init; } = "/";
 
+    /// <summary>Where the host has procfs and sysfs mounted, in the order of mounting; only asked for --no-pivot.</summary>
+    public IReadOnlyList<string> KernelFileSystems { get; init; } = [];
+
     /// <summary>AppArmor is on.</summary>
     public bool AppArmor { get; init; }
 

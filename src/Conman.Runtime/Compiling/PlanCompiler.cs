@@ -268,7 +268,10 @@ public sealed partial class PlanCompiler
     private void CutOff()
     {
         var root = (HostTree)_plan.Root!;
-        _plan.Add(new PivotRoot(root, _options.NoPivot, root.Propagation == Propagation.Unchanged));
+        var shared = root.Propagation == Propagation.Unchanged;
+        if (_options.NoPivot)
+            LeaveKernelFileSystems(root, shared);
+        _plan.Add(new PivotRoot(root, _options.NoPivot, shared));
         if (_linux.RootfsPropagation is { Length: > 0 } text)
         {
             var (propagation, recursive) = RootPropagation(text);
@@ -297,6 +300,18 @@ public sealed partial class PlanCompiler
             foreach (var path in masked)
                 _plan.Add(new MaskPath(path, directory, file));
         }
+    }
+
+    // Without pivot_root the host's mounts stay in the namespace, out of sight. But whoever has a procfs there without anything masked may, in a
+    // user namespace of his own, mount another such, as the kernel takes it (mount_namespaces(7)): so none may stay.
+    private void LeaveKernelFileSystems(HostTree root, bool shared)
+    {
+        if (HasEarlyHooks)
+            _plan.Add(new PlaceRoot(root, "/"));
+        // What came with a mount namespace of another owner cannot be unmounted, only covered.
+        var locked = _newUser || _joinedUser || _facts.Rights.InUserNamespace;
+        for (var i = _facts.KernelFileSystems.Count - 1; i >= 0; i--)
+            _plan.Add(new LeaveKernelFileSystem(_facts.KernelFileSystems[i], locked, shared));
     }
 
     // Dots separate, unless slashes do: an interface may have a dot in its name (net/ipv4/conf/eth0.100/forwarding).

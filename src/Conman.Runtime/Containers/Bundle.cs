@@ -44,7 +44,7 @@ public sealed record Bundle(string Path, byte[] Json, Spec Spec)
     }
 
     /// <summary>Compiles the spec for a request.</summary>
-    public CompiledSpec Compile(CreateRequest request) => PlanCompiler.Compile(Spec, Facts(), new CompileOptions
+    public CompiledSpec Compile(CreateRequest request) => PlanCompiler.Compile(Spec, Facts(request.NoPivot), new CompileOptions
     {
         Id = request.Id,
         Bundle = Path,
@@ -60,7 +60,7 @@ public sealed record Bundle(string Path, byte[] Json, Spec Spec)
         CgroupsDisabled = request.CgroupManager == CgroupManager.Disabled,
     });
 
-    private HostFacts Facts() => new()
+    private HostFacts Facts(bool noPivot) => new()
     {
         Capabilities = Processes.KnownCapabilities,
         Rights = HostRights.Current,
@@ -69,6 +69,7 @@ public sealed record Bundle(string Path, byte[] Json, Spec Spec)
         Selinux = (Spec.Linux?.MountLabel is { Length: > 0 } || Spec.Process?.SelinuxLabel is { Length: > 0 }) && Mounts.SelinuxEnabled,
         Landlock = Spec.Annotations is { Count: > 0 } ? Landlock.Version : 0,
         MountOfRoot = Spec.Linux?.RootfsPropagation is "shared" or "rshared" ? Files.MountPointOf(Full(Spec.Root?.Path ?? "")) : "/",
+        KernelFileSystems = noPivot ? Mounts.PointsOf("proc", "sysfs") : [],
         Hierarchies = CgroupHierarchy.UnifiedOnly ? null : CgroupHierarchy.List(),
     };
 

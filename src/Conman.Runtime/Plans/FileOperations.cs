@@ -169,6 +169,25 @@ public sealed record WriteSetting(HostProc Proc, string File, string Value, stri
     internal override void Encode(PlanEncoder encoder) => encoder.Add(PlanCode.Write, Proc.Descriptor, texts: [File, Value]);
 }
 
+/// <summary>Unmounts a procfs or sysfs of the host in this namespace, or covers it, once hooks and mounts have had it and before the root is changed.</summary>
+/// <param name="Path">Of the host, whose root still is the process's own.</param>
+/// <param name="Cover">By an empty tmpfs.</param>
+/// <param name="Shared">The host's mounts in this namespace are still peers of the host's own: their end must stay here.</param>
+public sealed record LeaveKernelFileSystem(string Path, bool Cover, bool Shared) : Operation
+{
+    public override string Describe() => (Cover ? "cover" : "unmount") + $" the host's {Path}, in this namespace";
+
+    internal override void Encode(PlanEncoder encoder)
+    {
+        if (Shared)
+            SetPropagation.Encode(encoder, Propagation.Slave, true, Path);
+        if (Cover)
+            encoder.CallWith(System.Text.Encoding.UTF8.GetBytes($"tmpfs\0{Path}\0"), SyscallNumbers.mount, 0b111, 0, 6, 0, 1 /* MS_RDONLY */);
+        else
+            encoder.CallWith(System.Text.Encoding.UTF8.GetBytes($"{Path}\0"), SyscallNumbers.umount2, 1, 0, 2 /* MNT_DETACH */);
+    }
+}
+
 /// <summary>Makes the root file system the root of everything, and lets go of the host's.</summary>
 /// <param name="MoveOnly">chroot(2) instead.</param>
 /// <param name="Shared">The host's mounts in this namespace are still peers of the host's own: their end must stay here.</param>

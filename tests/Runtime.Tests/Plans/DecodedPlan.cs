@@ -157,6 +157,14 @@ internal static class DecodedPlan
             case MaskPath mask: Code(op, 12, mask.Directory.Descriptor, mask.Null.Descriptor); Assert.Equal([mask.Path], op.Texts(1)); break;
             case MakeReadOnly read: Code(op, 13); Assert.Equal([read.Path], op.Texts(1)); break;
             case WriteSetting write: Code(op, 14, write.Proc.Descriptor); Assert.Equal([write.File, write.Value], op.Texts(2)); break;
+            case LeaveKernelFileSystem leave:
+                if (leave.Shared)
+                    SetAttributes(ops[0], leave.Path, true, 0, (ulong)Propagation.Slave);
+                Call(ops[^1], leave.Cover ? SyscallNumbers.mount : SyscallNumbers.umount2);
+                Assert.Equal(leave.Path, ops[^1].Pointed(leave.Cover ? 1 : 0));
+                Assert.Equal(leave.Cover ? ("tmpfs", 1ul) : (leave.Path, 0ul), (ops[^1].Pointed(0), ops[^1].X[3]));
+                Assert.Equal(leave.Shared ? 2 : 1, ops.Count);
+                return;
             case PivotRoot pivot:
                 Call(ops[0], SyscallNumbers.fchdir, (ulong)pivot.Root.Descriptor);
                 if (pivot.MoveOnly)

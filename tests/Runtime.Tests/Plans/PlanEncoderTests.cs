@@ -95,6 +95,7 @@ public class PlanEncoderTests
         Kind(text.Select(path => new MaskPath(path, new EmptyDirectory { Descriptor = 9 }, new NullDevice { Descriptor = 10 })));
         Kind(text.Select(path => new MakeReadOnly(path)));
         Kind(Gen.Select(text, text).Select((file, value) => new WriteSetting(Proc, file, value, "set something")));
+        Kind(Gen.Select(text, flag, flag).Select((path, cover, shared) => new LeaveKernelFileSystem(path, cover, shared)));
         Kind(Gen.Select(flag, flag).Select((move, shared) => new PivotRoot(Tree, move, shared)));
         Kind(Gen.Select(propagation, flag).Select((p, recursive) => new SetRootPropagation(p, recursive)));
         Kind(Gen.Bool.Select(_ => new MakeRootReadOnly()));

@@ -172,8 +172,10 @@ public class PlanTextTests
         ["run-without-start"] = (() => Samples.Spec(), Samples.Options(awaitStart: false)),
     };
 
+    private static readonly HostFacts InMemory = new() { KernelFileSystems = ["/sys", "/proc"] };
+
     private static CompiledSpec Compile(string name, Spec spec) =>
-        PlanCompiler.Compile(spec, name.StartsWith("cgroup-v1", StringComparison.Ordinal) ? Hybrid : Samples.Facts, Cases[name].Options);
+        PlanCompiler.Compile(spec, name.StartsWith("cgroup-v1", StringComparison.Ordinal) ? Hybrid : name == "no-pivot" ? InMemory : Samples.Facts, Cases[name].Options);
 
     public static TheoryData<string> Names => [.. Cases.Keys];
 
