@@ -1,7 +1,6 @@
 // The one exception that carries errno: what was tried, on what, and why it failed.
 
 using System.Diagnostics.CodeAnalysis;
-using System.Runtime.InteropServices;
 
 namespace Conman.Linux;
 
@@ -16,11 +15,7 @@ public sealed class LinuxException(int errno, string operation)
     public string Operation { get; } = operation;
 
     /// <summary>strerror(3), in the middle of a sentence: its first letter is small, as callers of runc look for it.</summary>
-    public static string Describe(int errno)
-    {
-        var text = Marshal.GetPInvokeErrorMessage(errno);
-        return char.ToLowerInvariant(text[0]) + text[1..];
-    }
+    public static string Describe(int errno) => ErrnoText.Of(errno);
 
     [DoesNotReturn]
     internal static void Throw(int errno, string operation) => throw new LinuxException(errno, operation);

@@ -49,9 +49,6 @@ internal static unsafe partial class Native
     internal static partial int faccessat(int dirfd, string path, int mode, int flags);
 
     [LibraryImport(Libc, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    internal static partial int statx(int dirfd, string path, int flags, uint mask, StatX* result);
-
-    [LibraryImport(Libc, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int memfd_create(string name, uint flags);
 
     [LibraryImport(Libc, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
@@ -147,7 +144,13 @@ internal static unsafe partial class Native
     [LibraryImport(Libc, EntryPoint = "syscall", SetLastError = true)]
     internal static partial nint syscall(nint number, nint a, nint b, nint c, nint d, nint e, nint f);
 
-    // Calls that glibc 2.36 has no function for, by their names; the first argument is the number.
+    // Calls that glibc 2.36 or musl 1.2.3 has no function for, by their names; the first argument is the number.
+    internal static int statx(int dirfd, string path, int flags, uint mask, StatX* result) =>
+        (int)statx(SyscallNumber.statx, dirfd, path, flags, mask, result);
+
+    [LibraryImport(Libc, EntryPoint = "syscall", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial nint statx(nint number, nint dirfd, string path, nint flags, nuint mask, StatX* result);
+
     [LibraryImport(Libc, EntryPoint = "syscall", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial nint openat2(nint number, nint dirfd, string path, ulong* how, nint size);
 
@@ -231,7 +234,7 @@ internal unsafe struct SpawnRequest
     public int error;
 }
 
-/// <summary>System call numbers for what glibc 2.36 has no function for.</summary>
+/// <summary>System call numbers for what glibc 2.36 or musl 1.2.3 has no function for.</summary>
 internal static class SyscallNumber
 {
     // The numbers above 423 are the same on every architecture.
@@ -248,5 +251,6 @@ internal static class SyscallNumber
     public const int landlock_create_ruleset = 444;
     public const int landlock_add_rule = 445;
 
+    public static readonly int statx = RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 291 : 332;
     public static readonly int bpf = RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 280 : 321;
 }

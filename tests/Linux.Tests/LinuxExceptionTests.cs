@@ -1,4 +1,4 @@
-// errno in words: the C library's.
+// errno in words: glibc's.
 
 using System.Runtime.InteropServices;
 
@@ -7,7 +7,7 @@ namespace Conman.Linux.Tests;
 public unsafe partial class LinuxExceptionTests
 {
     [Fact]
-    public void Every_errno_has_the_words_of_the_C_library_in_the_middle_of_a_sentence()
+    public void Every_errno_has_the_words_of_glibc_in_the_middle_of_a_sentence()
     {
         for (var errno = 1; errno <= 133; errno++)
         {
