@@ -7,7 +7,7 @@ OUT := out
 BINARY := $(OUT)/conman
 PREFIX ?= /usr/local
 
-BUILD_PACKAGES := gcc libc6-dev zlib1g-dev binutils
+BUILD_PACKAGES := gcc libc6-dev musl-tools zlib1g-dev binutils
 RUN_PACKAGES := busybox-static
 TEST_PACKAGES := busybox-static runc libseccomp-dev strace iproute2 procps uidmap mmdebstrap $(VM_PACKAGES)
 # The virtual machine of the tests (tests/Vm): its kernel is unpacked, not installed.
