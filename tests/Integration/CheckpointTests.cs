@@ -20,7 +20,10 @@ public class CheckpointTests : ContainerTest
 
     private static Options Pipe => new() { OutputPipe = true, InputPipe = true, Environment = { ["PATH"] = $"{CriuFolder}:/usr/sbin:/usr/bin:/sbin:/bin" } };
 
-    private static Options Plain => Pipe with { OutputPipe = false, InputPipe = false };
+    internal static Options Plain => Pipe with { OutputPipe = false, InputPipe = false };
+
+    /// <summary>Why there is no CRIU that works here; null: there is one.</summary>
+    internal static string? WhyNotHere => Reason.Value;
 
     private static string? WhyNot()
     {

@@ -30,6 +30,9 @@ public class KillSweepTests(ITestOutputHelper output) : ContainerTest
         Update,
         AddMounts,
         RemoveMount,
+        Checkpoint,
+        Restore,
+        RunRootless,
         Delete,
     }
 
@@ -45,6 +48,8 @@ public class KillSweepTests(ITestOutputHelper output) : ContainerTest
                 all.Add(scenario, "own", first ? 24 : 8);
                 if (scenario is Scenario.Start or Scenario.Kill or Scenario.Pause or Scenario.Update or Scenario.Delete)
                     continue; // these start nothing
+                if (scenario is Scenario.Checkpoint or Scenario.Restore)
+                    continue; // these start CRIU, which traces processes itself, and cannot be traced as well
                 all.Add(scenario, "parent", first ? 12 : 4);
                 all.Add(scenario, "child", first ? 12 : 4);
             }
@@ -57,6 +62,7 @@ public class KillSweepTests(ITestOutputHelper output) : ContainerTest
     public void E1_a_kill_at_any_call_leaves_nothing_that_delete_cannot_clean(Scenario scenario, string who, int sample)
     {
         Skip.If(Runtime.IsRunc && !Soak, "runc leaves cgroups behind");
+        Skip.If(scenario is (Scenario.Checkpoint or Scenario.Restore) && CheckpointTests.WhyNotHere is not null, CheckpointTests.WhyNotHere);
         Prepare(scenario);
         Sweep(scenario.ToString(), who, Soak ? 0 : sample, where => Attempt(scenario, who, where));
     }
@@ -259,9 +265,35 @@ public class KillSweepTests(ITestOutputHelper output) : ContainerTest
             case Scenario.Run:
                 Bundle.Args("true");
                 break;
+            case Scenario.Checkpoint or Scenario.Restore:
+                Bundle.WithoutNamespace("network").WithoutMount("/sys").WithoutMount("/sys/fs/cgroup")
+                    .Shell("exec </dev/null >/dev/null 2>&1; >/dev/shm/ready; while :; do sleep 1; done");
+                break;
+            case Scenario.RunRootless:
+                Bundle.Rootless(User).Args("true");
+                break;
         }
         Bundle.Save();
+        if (scenario == Scenario.Restore)
+        {
+            Runtime.Run("run", "--detach", "--bundle", Bundle.Folder, Bundle.Id).Succeeded();
+            Runtime.Run(["exec", Bundle.Id, .. UntilReady]).Succeeded();
+            Runtime.Run(CheckpointTests.Plain, "checkpoint", "--image-path", Image, Bundle.Id).Succeeded();
+        }
+        if (scenario == Scenario.RunRootless)
+        {
+            // Where the user can reach it, and may make what a command makes.
+            File.Copy(Runtime.Program, Runtime.Program = Bundle.Subfolder("home") + "/conman-runc");
+            Directory.CreateDirectory(Runtime.Root);
+            Runtime.StartProgram("chown", new Options(), "-R", $"{User}:{User}", Runtime.Root, Bundle.Folder).Succeeded();
+        }
     }
+
+    private const int User = 54321;
+
+    private static readonly string[] UntilReady = ["sh", "-c", "until [ -e /dev/shm/ready ]; do sleep 0.01; done"];
+
+    private string Image => Bundle.Folder + "/image";
 
     private KillAt Attempt(Scenario scenario, string who, string where)
     {
@@ -281,9 +313,14 @@ public class KillSweepTests(ITestOutputHelper output) : ContainerTest
             Scenario.RemoveMount => (
                 [runDetached, Runtime.CommandLine("mounts", "add", "--type", "tmpfs", Bundle.Id, "tmpfs", "/tmp")],
                 Runtime.CommandLine("mounts", "remove", Bundle.Id, "/tmp")),
+            Scenario.Checkpoint => ([runDetached, Runtime.CommandLine(["exec", Bundle.Id, .. UntilReady])], Runtime.CommandLine("checkpoint", "--image-path", Image, Bundle.Id)),
+            Scenario.Restore => ([], Runtime.CommandLine("restore", "--detach", "--image-path", Image, "--bundle", Bundle.Folder, Bundle.Id)),
+            Scenario.RunRootless => ([], Runtime.CommandLine("run", "--bundle", Bundle.Folder, Bundle.Id)),
             Scenario.Delete => ([runDetached], Delete),
             _ => (Array.Empty<string[]>(), create),
         };
+        if (scenario == Scenario.RunRootless)
+            return KillAt.RunAs(User, Runtime, Bundle.Folder + "/home", who, where, command, [Delete]);
         return KillAt.Run(Runtime, who, where, setup, command, [Delete]);
     }
 

@@ -37,17 +37,27 @@ public sealed class KillAt
     /// <summary>Runs a command and kills someone.</summary>
     /// <param name="who">own, child or parent: see killat.c.</param>
     /// <param name="where">N, NAME:K or list.</param>
-    public static KillAt Run(Runtime runtime, string who, string where, string[][] setup, string[] command, string[][] cleanup)
+    public static KillAt Run(Runtime runtime, string who, string where, string[][] setup, string[] command, string[][] cleanup) =>
+        new(runtime.StartProgram(Tool.Value, CheckpointTests.Plain, Words(who, where, setup, command, cleanup)).Wait(TimeSpan.FromMinutes(2)));
+
+    /// <summary>As an ordinary user, who traces what is his own.</summary>
+    /// <param name="folder">Where he can reach the tool.</param>
+    public static KillAt RunAs(int user, Runtime runtime, string folder, string who, string where, string[] command, string[][] cleanup)
     {
-        string[] words =
-        [
-            who, where,
-            .. setup.SelectMany(words => (string[])[":", .. words]),
-            "::", .. command,
-            .. cleanup.SelectMany(words => (string[])[":", .. words]),
-        ];
-        return new KillAt(runtime.StartProgram(Tool.Value, new Options(), words).Wait(TimeSpan.FromMinutes(2)));
+        string tool = folder + "/killat";
+        if (!File.Exists(tool))
+            File.Copy(Tool.Value, tool);
+        string[] words = [user.ToString(System.Globalization.CultureInfo.InvariantCulture), "", tool, .. Words(who, where, [], command, cleanup)];
+        return new KillAt(runtime.StartProgram(Runtime.RepositoryRoot() + "/tests/Integration/as-user", new Options(), words).Wait(TimeSpan.FromMinutes(2)));
     }
+
+    private static string[] Words(string who, string where, string[][] setup, string[] command, string[][] cleanup) =>
+    [
+        who, where,
+        .. setup.SelectMany(words => (string[])[":", .. words]),
+        "::", .. command,
+        .. cleanup.SelectMany(words => (string[])[":", .. words]),
+    ];
 
     private string? Line(string begin) => Lines.FirstOrDefault(line => line.StartsWith(begin, StringComparison.Ordinal))?[begin.Length..];
 
