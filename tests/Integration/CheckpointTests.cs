@@ -91,6 +91,120 @@ public class CheckpointTests : ContainerTest
         Assert.Equal(pid, Runtime.Pid(Bundle.Id));
     }
 
+    [SkippableTheory]
+    [InlineData("kept")]
+    [InlineData("empty")]
+    [InlineData("external")]
+    public void A_network_namespace_is_there_again(string how)
+    {
+        Skip.IfNot(File.Exists("/usr/sbin/iptables") || File.Exists("/usr/sbin/nft"), "CRIU needs iptables or nft to keep packets away");
+        string outside = Bundle.File("netns");
+        if (how == "external")
+            Runtime.StartProgram("unshare", new Options(), "--net=" + outside, "true").Succeeded();
+        try
+        {
+            Bundle.Namespace("network", how == "external" ? outside : null);
+            string[] options = how == "empty" ? ["--empty-ns", "network"] : [];
+            int before = StartCounting();
+            string link = new FileInfo($"/proc/{before}/ns/net").LinkTarget!;
+            Checkpoint(options).Succeeded();
+            Restore(options).Succeeded();
+            string now = new FileInfo($"/proc/{Runtime.Pid(Bundle.Id)}/ns/net").LinkTarget!;
+            Assert.NotEqual(new FileInfo("/proc/self/ns/net").LinkTarget, now);
+            if (how == "external")
+                Assert.Equal(link, now);
+            Runtime.Run("delete", "--force", Bundle.Id).Succeeded();
+        }
+        finally
+        {
+            if (how == "external")
+                _ = Libc.umount2(outside, Libc.MNT_DETACH);
+        }
+    }
+
+    [SkippableFact]
+    public void Hooks_make_the_network_of_a_restored_container_and_hear_of_its_end()
+    {
+        string notes = Bundle.File("notes");
+        foreach (string kind in (string[])["prestart", "createRuntime", "createContainer", "poststart", "poststop"])
+        {
+            Bundle.Add("hooks/" + kind, new JsonObject
+            {
+                ["path"] = "/bin/sh", ["args"] = Tests.Bundle.Strings("sh", "-c", $"PATH=/bin:/usr/bin; echo {kind} $(tr -dc a-z, | grep -o 'status[a-z]*,') >>{notes}"),
+            });
+        }
+        StartCounting();
+        File.WriteAllText(notes, "");
+        Checkpoint().Succeeded();
+        Restore().Succeeded();
+        Runtime.Run("delete", "--force", Bundle.Id).Succeeded();
+        Assert.Equal(["poststop", "prestart", "createRuntime", "poststart", "poststop"], File.ReadAllLines(notes).Select(line => line.Split(' ')[0]));
+    }
+
+    [SkippableFact]
+    public void A_terminal_is_there_again_with_a_new_master()
+    {
+        // Both sides through the terminal: what is typed before is in a variable, what is typed after comes back with it.
+        Bundle.Set("process/terminal", true).Shell("read one; echo got $one; read two; echo $one $two; sleep 1000");
+        using var console = new ConsoleSocket(Bundle.Folder + "/console");
+        Runtime.Run("run", "--detach", "--console-socket", console.Path, "--bundle", Bundle.Save().Folder, Bundle.Id).Succeeded();
+        using (Terminal terminal = console.Receive())
+        {
+            terminal.Write("first\n");
+            terminal.ReadUntil("got first");
+            Checkpoint().Succeeded();
+        }
+        Runtime.Run(Plain, "restore", "--detach", "--console-socket", console.Path, "--image-path", _image, "--bundle", Bundle.Folder, Bundle.Id).Succeeded();
+        using Terminal again = console.Receive();
+        again.Write("second\n");
+        again.ReadUntil("first second");
+    }
+
+    [SkippableFact]
+    public void Memory_goes_to_a_page_server()
+    {
+        StartCounting();
+        Directory.CreateDirectory(_image);
+        Result server = Criu("page-server", "--images-dir", _image, "--address", "127.0.0.1", "--port", "27601");
+        Wait.Until(() => Listens(27601), "the page server to listen");
+        Checkpoint("--page-server", "127.0.0.1:27601").Succeeded();
+        server.Wait();
+        Assert.NotEmpty(Directory.GetFiles(_image, "pages-*.img"));
+        int counted = Count();
+        Restore().Succeeded();
+        Wait.Until(() => Count() > counted, "the container to count on");
+    }
+
+    [SkippableFact]
+    public void An_image_of_memory_alone_is_the_parent_of_the_next()
+    {
+        StartCounting();
+        Result first = Runtime.Run(Plain, "checkpoint", "--pre-dump", "--image-path", Bundle.Folder + "/before", "--work-path", Bundle.Folder + "/work", Bundle.Id);
+        Skip.If(first.Error.Contains("Tracking memory is not available", StringComparison.Ordinal), "this kernel does not track memory (CONFIG_MEM_SOFT_DIRTY)");
+        first.Succeeded();
+        Checkpoint("--parent-path", "../before").Succeeded();
+        Assert.Equal("../before", new DirectoryInfo(_image + "/parent").LinkTarget);
+        int counted = Count();
+        Restore().Succeeded();
+        Wait.Until(() => Count() > counted, "the container to count on");
+    }
+
+    [SkippableTheory]
+    [InlineData("soft")]
+    [InlineData("full")]
+    [InlineData("ignore")]
+    public void The_container_is_in_its_cgroup_whatever_CRIU_does_about_cgroups(string mode)
+    {
+        StartCounting();
+        Checkpoint("--manage-cgroups-mode", mode).Succeeded();
+        Restore("--manage-cgroups-mode", mode).Succeeded();
+        Assert.Contains(Runtime.Pid(Bundle.Id).ToString(), File.ReadAllLines(Bundle.Cgroup + "/cgroup.procs"));
+    }
+
+    private Result Criu(params string[] words) => Runtime.StartProgram(CriuFolder + "/criu", new Options(), words);
+
+    private static bool Listens(int port) => File.ReadLines("/proc/net/tcp").Any(line => line.Contains($":{port:X4} 00000000:0000 0A", StringComparison.Ordinal));
+
     [SkippableFact]
     public void A_bind_mount_and_a_masked_file_are_there_again()
     {
