@@ -127,6 +127,16 @@ public class CommandLineTests : ContainerTest
     }
 
     [SkippableFact]
+    public void Help_begins_as_callers_of_runc_look_for_it()
+    {
+        Assert.Equal("NAME:", Runtime.StartBare(new Options(), "--help").Succeeded().Lines[0]);
+        Result help = Runtime.StartBare(new Options(), "exec", "-h").Succeeded();
+        Assert.Equal("NAME:", help.Lines[0]);
+        Assert.Contains(" exec", help.Lines[1]);
+        Runtime.StartBare(new Options(), "foo", "-h").FailedWith("No help topic for 'foo'");
+    }
+
+    [SkippableFact]
     public void A_flag_has_a_truth_value_as_in_Go()
     {
         Result keep = Runtime.RunContainer(Bundle.Args("true"), "--keep=0").Succeeded();

@@ -28,6 +28,15 @@ public class ExecTests : ContainerTest
     }
 
     [SkippableFact]
+    public void An_added_capability_that_is_inheritable_is_ambient_too()
+    {
+        Bundle.Capabilities("CAP_KILL").Set("process/capabilities/inheritable", Tests.Bundle.Strings("CAP_SYSLOG"))
+            .Set("process/capabilities/bounding", Tests.Bundle.Strings("CAP_KILL", "CAP_SYSLOG"));
+        StartIdle(Bundle);
+        Runtime.Run("exec", "--cap", "CAP_SYSLOG", Bundle.Id, "grep", "CapAmb", "/proc/self/status").Printed("CapAmb:\t0000000400000000");
+    }
+
+    [SkippableFact]
     public void Exec_exits_with_128_plus_the_signal()
     {
         StartIdle(Bundle);

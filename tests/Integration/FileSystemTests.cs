@@ -474,6 +474,23 @@ public class FileSystemTests : ContainerTest
         AssertNothingLeft();
     }
 
+    [SkippableFact]
+    public void A_read_only_dev_is_filled_first()
+    {
+        Bundle.WithoutMount("/dev/pts").WithoutMount("/dev/shm").WithoutMount("/dev/mqueue").WithoutMount("/dev");
+        Bundle.Mount("/dev", "tmpfs", "tmpfs", "nosuid", "mode=755", "ro").Shell("echo x >/dev/null; ls -l /dev/null | cut -c1; touch /dev/x 2>/dev/null || echo read-only");
+        Bundle.Mount("/dev/shm", "tmpfs", "shm");
+        Runtime.RunContainer(Bundle).Printed("c", "read-only");
+    }
+
+    [SkippableFact]
+    public void A_path_that_is_masked_twice_is_covered_once()
+    {
+        Bundle.Set("linux/maskedPaths", Tests.Bundle.Strings("/hidden", "/hidden")).Shell("grep -c ' /hidden ' /proc/self/mountinfo");
+        Directory.CreateDirectory($"{Bundle.Rootfs}/hidden");
+        Runtime.RunContainer(Bundle).Printed("1");
+    }
+
     [SkippableTheory, InlineData(false, "rslave", false), InlineData(true, "rslave", false), InlineData(false, "rshared", false), InlineData(false, "rslave", true)]
     public void Without_pivot_no_bare_procfs_of_the_host_stays(bool hooks, string propagation, bool userNamespace)
     {

@@ -27,6 +27,26 @@ public class HookTests : ContainerTest
 
     private static string Notes(string kind, string folder) => kind == "startContainer" ? "/notes" : folder;
 
+    [SkippableFact]
+    public void A_startContainer_hook_that_names_no_environment_has_that_of_the_process()
+    {
+        string folder = SharedFolder();
+        Bundle.Env("PATH=/bin", "ONE=two").Args("true");
+        Hook("startContainer", "echo $ONE $HOME >/notes/env");
+        Runtime.RunContainer(Bundle).Succeeded();
+        Assert.Matches("^two /.*\n$", File.ReadAllText(folder + "/env"));
+    }
+
+    [SkippableFact]
+    public void A_createContainer_hook_begins_in_the_root_file_system()
+    {
+        string folder = SharedFolder();
+        Bundle.Args("true");
+        Hook("createContainer", $"pwd >{folder}/place");
+        Runtime.RunContainer(Bundle).Succeeded();
+        Assert.Equal(Bundle.Rootfs + "\n", File.ReadAllText(folder + "/place"));
+    }
+
     private static void SkipPoststart(string kind) =>
         Skip.If(kind == "poststart" && Runtime.IsRunc, "runc runs poststart when it has created, not when it has started");
 

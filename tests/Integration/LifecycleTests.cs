@@ -1,10 +1,25 @@
 // The life of a container through the runtime's commands: create, start, state, kill, delete, run, list.
+using System.Globalization;
 using System.Text.Json.Nodes;
 
 namespace Conman.Integration.Tests;
 
 public class LifecycleTests : ContainerTest
 {
+    [SkippableFact]
+    public void Killing_ends_what_the_first_process_left_behind_in_the_hosts_pid_namespace()
+    {
+        Bundle.WithoutNamespace("pid").Args("sleep", "1000");
+        Runtime.CreateAndStart(Bundle);
+        Runtime.Run("exec", "--detach", "--pid-file", Bundle.Folder + "/pid", Bundle.Id, "sleep", "1001").Succeeded();
+        int pid = int.Parse(File.ReadAllText(Bundle.Folder + "/pid"), CultureInfo.InvariantCulture);
+        Runtime.Run("kill", Bundle.Id, "TERM");
+        Wait.Until(() => Runtime.Run("state", Bundle.Id).Output.Contains("stopped", StringComparison.Ordinal), "its end");
+        Runtime.Run("kill", Bundle.Id, "KILL").Succeeded();
+        Wait.Until(() => !Directory.Exists("/proc/" + pid), "the end of what it left");
+        Runtime.Run("kill", Bundle.Id, "KILL").FailedWith("container not running");
+    }
+
     [SkippableFact]
     public void A_container_goes_from_created_to_running_to_stopped_to_gone()
     {

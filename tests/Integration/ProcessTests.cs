@@ -7,6 +7,15 @@ namespace Conman.Integration.Tests;
 public class ProcessTests : ContainerTest
 {
     [SkippableFact]
+    public void An_empty_home_is_as_good_as_none()
+    {
+        Directory.CreateDirectory($"{Bundle.Rootfs}/etc");
+        Bundle.File("rootfs/etc/passwd", "root:x:0:0::/home/of/root:/bin/sh\n");
+        Bundle.Env("PATH=/bin", "HOME=/other", "HOME=").Shell("echo $HOME");
+        Runtime.RunContainer(Bundle).Printed("/home/of/root");
+    }
+
+    [SkippableFact]
     [Proves("process.args[]")]
     public void Arguments_arrive_as_they_are()
     {

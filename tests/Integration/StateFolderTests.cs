@@ -18,6 +18,10 @@ public class StateFolderTests : ContainerTest
 
     /// <summary>After a reboot another process may have the container's pid, and even have been started as long after the boot.</summary>
     [SkippableFact]
+    public void A_folder_of_state_that_is_named_but_not_there_is_not_listed() =>
+        Runtime.StartBare(new Options(), "--root", Bundle.Folder + "/nowhere", "list").FailedWith("nowhere: no such file or directory");
+
+    [SkippableFact]
     public void E4_after_a_reboot_a_container_is_stopped_and_the_new_owner_of_its_pid_is_left_alone()
     {
         Skip.If(Runtime.IsRunc, "runc knows a process by its pid and start time only");

@@ -143,6 +143,11 @@ public sealed partial class PlanCompiler
         if (options.CopyUp && type != "tmpfs")
             throw new RuntimeException($"mounts[{index}].options: tmpcopyup can be used only with tmpfs");
         var attributes = options.Set | options.SetRecursive;
+        if (Path.TrimEndingDirectorySeparator(path) == "/dev" && (attributes & MountAttributes.ReadOnly) != 0)
+        {
+            attributes &= ~MountAttributes.ReadOnly; // devices, links and mount points have yet to be made in it
+            _readOnlyMounts.Add(path);
+        }
         var held = options.CopyUp || _options.HoldFileSystems;
         var made = new MountFileSystem(type, path, options.CopyUp ? attributes & ~MountAttributes.ReadOnly : attributes)
         {

@@ -297,8 +297,11 @@ public sealed partial class PlanCompiler
         {
             var directory = _plan.Prepare(new EmptyDirectory());
             var file = _plan.Prepare(new NullDevice());
-            foreach (var path in masked)
-                _plan.Add(new MaskPath(path, directory, file));
+            for (var i = 0; i < masked.Count; i++)
+            {
+                if (masked.IndexOf(masked[i]) == i) // callers join lists: once is enough
+                    _plan.Add(new MaskPath(masked[i], directory, file));
+            }
         }
     }
 

@@ -73,8 +73,9 @@ public sealed record Bundle(string Path, byte[] Json, Spec Spec)
         Hierarchies = CgroupHierarchy.UnifiedOnly ? null : CgroupHierarchy.List(),
     };
 
-    private static bool NeedsHome(Process? process) =>
-        process?.Env?.Exists(v => v.StartsWith("HOME=", StringComparison.Ordinal)) is not true;
+    // The last one counts, and an empty one is as good as none, as with runc.
+    internal static bool NeedsHome(Process? process) =>
+        process?.Env?.FindLast(v => v.StartsWith("HOME=", StringComparison.Ordinal)) is null or "HOME=";
 
     private string Full(string path) => System.IO.Path.GetFullPath(path, Path);
 

@@ -191,15 +191,16 @@ public sealed class Container : IDisposable
     public void Signal(int signal)
     {
         using var init = TryOpenInit();
-        if (init is null || Status == ContainerStatus.Stopped)
-            throw new RuntimeException("container not running");
+        var gone = init is null || Status == ContainerStatus.Stopped;
         // Without a pid namespace of its own nothing else ends with the first process.
-        if (signal == Signals.SIGKILL && Record?.Cgroup is not null && !HasOwnPidNamespace)
+        if (signal == Signals.SIGKILL && Record?.Cgroup is not null && !HasOwnPidNamespace && !(gone && AllProcesses().Count == 0))
         {
             SignalAll(signal);
             return;
         }
-        var errno = Processes.TrySignal(init, signal);
+        if (gone)
+            throw new RuntimeException("container not running");
+        var errno = Processes.TrySignal(init!, signal);
         if (errno == Errno.ESRCH)
             throw new RuntimeException("container not running");
         if (errno != 0)

@@ -332,7 +332,7 @@ public sealed class Creation : IDisposable
         var state = Container.State(ContainerStatus.Creating).ToUtf8(false);
         HookRunner.Run("prestart", Spec.Hooks!.Prestart, state);
         HookRunner.Run("createRuntime", Spec.Hooks.CreateRuntime, state);
-        HookRunner.Run("createContainer", Spec.Hooks.CreateContainer, state, _init!.Process.Pid);
+        HookRunner.Run("createContainer", Spec.Hooks.CreateContainer, state, _init!.Process.Pid, ((Plans.HostTree)_compiled.Plan.Root!).Path);
     }
 
     private void CheckRoot()
@@ -349,6 +349,8 @@ public sealed class Creation : IDisposable
         var pid = Process.Pid;
         if (_init is not null)
             WriteOomScore();
+        foreach (var hook in Spec.Hooks?.StartContainer ?? [])
+            hook.Env ??= [.. ((Plans.Execute)_compiled.Plan.Operations[^1]).Environment]; // the program's, as with runc: hooks have come to need that
         var record = new ContainerRecord
         {
             Id = _request.Id,

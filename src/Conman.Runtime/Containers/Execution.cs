@@ -156,7 +156,16 @@ public static class Execution
     // itself any more, and the new one goes where the first one is.
     private static InitProcess Begin(Plan plan, List<int> keep, ContainerCgroup? cgroup, FileDescriptor? pid, ExecRequest request, Container container)
     {
-        using var folder = cgroup?.Open();
+        FileDescriptor? opened = null;
+        try
+        {
+            opened = cgroup?.Open();
+        }
+        catch (LinuxException e) when (e.Errno == Errno.ENOENT && request.Cgroups is not { Count: > 0 } && cgroup!.OfProcess(container.Record!.Pid) is { } own)
+        {
+            opened = own.Open(); // the first process has moved out of its own, and someone has removed that
+        }
+        using var folder = opened;
         try
         {
             return InitProcess.Start(plan, keep, folder, pid, (-1, -1, -1));
@@ -215,7 +224,7 @@ public static class Execution
 
     private static string? HomeOf(Container container, Process process)
     {
-        if (process.Env?.Exists(v => v.StartsWith("HOME=", StringComparison.Ordinal)) is true)
+        if (!Bundle.NeedsHome(process))
             return null;
         using var root = Files.TryOpen("/proc/" + container.Record!.Pid + "/root", OpenFlags.Path | Files.Directory, out _);
         return root is null ? null : UserDatabase.HomeOf(root, "/etc/passwd", process.User?.Uid ?? 0);

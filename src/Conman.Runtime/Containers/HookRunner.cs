@@ -14,20 +14,21 @@ internal static class HookRunner
     /// <param name="kind">The member of "hooks", for the error's text.</param>
     /// <param name="state">The state as JSON.</param>
     /// <param name="inside">A process whose namespaces they run in; null: the runtime's.</param>
-    public static void Run(string kind, List<Hook>? hooks, ReadOnlySpan<byte> state, int? inside = null)
+    /// <param name="folder">Their working directory there; null: the root.</param>
+    public static void Run(string kind, List<Hook>? hooks, ReadOnlySpan<byte> state, int? inside = null, string? folder = null)
     {
         for (var i = 0; i < (hooks?.Count ?? 0); i++)
         {
-            if (TryRun(kind, hooks!, i, state, inside) is { } failure)
+            if (TryRun(kind, hooks!, i, state, inside, folder) is { } failure)
                 throw new RuntimeException(failure);
         }
     }
 
     /// <summary>Runs the hook of that number; null, or what became of it, as runc says it.</summary>
-    public static string? TryRun(string kind, List<Hook> hooks, int number, ReadOnlySpan<byte> state, int? inside = null) =>
-        TryRun(hooks[number], state, inside) is { } failure ? $"error running {kind} hook #{number}: {failure}" : null;
+    public static string? TryRun(string kind, List<Hook> hooks, int number, ReadOnlySpan<byte> state, int? inside = null, string? folder = null) =>
+        TryRun(hooks[number], state, inside, folder) is { } failure ? $"error running {kind} hook #{number}: {failure}" : null;
 
-    private static string? TryRun(Hook hook, ReadOnlySpan<byte> state, int? inside)
+    private static string? TryRun(Hook hook, ReadOnlySpan<byte> state, int? inside, string? folder)
     {
         if (string.IsNullOrEmpty(hook.Path) || hook.Path[0] != '/')
             return $"path {Words.Quote(hook.Path ?? "")} is not absolute";
@@ -54,6 +55,8 @@ internal static class HookRunner
         // A hook is part of the command that runs it: after a kill -9 of that it must not work on what `delete` has removed.
         plan.Add(new DieWithRuntime());
         plan.Add(new Sync(SyncPoint.Reborn));
+        if (folder is not null)
+            plan.Add(new ChangeDirectory(folder));
         plan.Add(new FindProgram(hook.Path, [hook.Path], false));
         plan.Add(new CloseDescriptors(3));
         plan.Add(new Execute(hook.Args is { Count: > 0 } args ? args : [hook.Path], hook.Env ?? []));

@@ -1,4 +1,4 @@
-// Help texts, laid out from the declarations.
+// Help texts, laid out from the declarations; their first two lines are those that runc's callers look for.
 
 using System.Text;
 
@@ -10,16 +10,20 @@ internal static class HelpText
     public static string Of(string program, Command command)
     {
         var text = new StringBuilder();
-        text.Append($"Usage: {program} {command.Name}{(command.Options.Length > 0 ? " [OPTIONS]" : "")}{(command.Words.Length > 0 ? " " : "")}{command.Words}\n\n{command.Help}\n");
+        text.Append($"NAME:\n   {program} {command.Name} - {command.Help}\n\n{Usage(program, command)}");
         Options(text, command.Options);
         return text.ToString();
     }
+
+    /// <summary>One line: what a command takes.</summary>
+    public static string Usage(string program, Command command) =>
+        $"Usage: {program} {command.Name}{(command.Options.Length > 0 ? " [OPTIONS]" : "")}{(command.Words.Length > 0 ? " " : "")}{command.Words}\n";
 
     /// <summary>The help of a group of commands.</summary>
     public static string Of(string program, string about, IEnumerable<Command> commands, Option[] options)
     {
         var text = new StringBuilder();
-        text.Append($"Usage: {program} [OPTIONS] COMMAND\n\n{about}\n\nCommands:\n");
+        text.Append($"NAME:\n   {program} - {about}\n\nUsage: {program} [OPTIONS] COMMAND\n\nCommands:\n");
         foreach (var command in commands)
             text.Append($"  {command.Name,-10}  {command.Help}\n");
         Options(text, options);

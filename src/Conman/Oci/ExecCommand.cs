@@ -87,7 +87,8 @@ internal static class ExecCommand
             ((process.User ??= new User()).AdditionalGids ??= []).Add(UserSpec.Id("additional gid", gid));
     }
 
-    // One that the kernel does not know is warned of where the sets are compiled.
+    // One that the kernel does not know is warned of where the sets are compiled. One that the bundle makes inheritable is kept across execve, as with
+    // runc: without that a user other than root would not have it at all.
     private static void AddCapability(Process process, string name)
     {
         var sets = process.Capabilities ??= new Capabilities();
@@ -96,5 +97,7 @@ internal static class ExecCommand
             if (!set.Contains(name))
                 set.Add(name);
         }
+        if (sets.Inheritable?.Contains(name) is true && sets.Ambient?.Contains(name) is not true)
+            (sets.Ambient ??= []).Add(name);
     }
 }

@@ -16,6 +16,9 @@ internal sealed class OciContext
     /// <summary>The folder that holds the containers' folders.</summary>
     public required string Root { get; init; }
 
+    /// <summary>The caller named it: then it must be there to be listed.</summary>
+    public bool RootIsGiven { get; init; }
+
     /// <summary>--rootless: whether a missing right to cgroups may be done without; null: as the caller's rights are.</summary>
     public bool? Rootless { get; init; }
 
@@ -69,20 +72,19 @@ internal static class OciFace
             var context = Context(program, global, log);
             if (global.Has("help") || global.Has("usage") || next == args.Length || args[next] is "h" || (args[next] is "help" && next + 1 == args.Length))
             {
-                Output.Write(HelpText.Of(program, "An OCI runtime (runtime-spec 1.3), to be used in place of runc.", OciCommands.All(context), GlobalOptions));
+                Output.Write(HelpText.Of(program, "Open Container Initiative runtime (runtime-spec 1.3), to be used in place of runc", OciCommands.All(context), GlobalOptions));
                 return 0;
             }
             var helped = args[next] == "help"; // "help COMMAND" is "COMMAND --help"
             if (helped)
                 next++;
             command = OciCommands.Find(args[next], context)
-                ?? throw new UsageException($"unknown command {args[next]}" + (Nearest.To(args[next], OciCommands.Names) is { } near ? $": did you mean {near}?" : ""));
+                ?? throw new UsageException($"No help topic for '{args[next]}'" + (Nearest.To(args[next], OciCommands.Names) is { } near ? $": did you mean {near}?" : ""));
             Option[] options = [.. command.Options, HelpOption, UsageOption];
             var (arguments, _) = Arguments.Parse(args, next + 1, options, command.StopAfter, global);
             if (helped || arguments.Has("help") || arguments.Has("usage"))
             {
-                var help = HelpText.Of(program, command);
-                Output.Write(arguments.Has("usage") ? help[..(help.IndexOf('\n') + 1)] : help);
+                Output.Write(arguments.Has("usage") ? HelpText.Usage(program, command) : HelpText.Of(program, command));
                 return 0;
             }
             if (arguments.Words.Count < command.Count.Least)
@@ -126,6 +128,7 @@ internal static class OciFace
     {
         Program = program,
         Root = Path.GetFullPath(global.Get("root") ?? StateRoot.Default),
+        RootIsGiven = global.Get("root") is not null,
         Rootless = global.Get("rootless") switch
         {
             null or "auto" => null,

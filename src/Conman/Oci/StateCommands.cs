@@ -2,6 +2,7 @@
 
 using System.Text;
 using Conman.CommandLine;
+using Conman.Runtime;
 using Conman.Runtime.Containers;
 
 namespace Conman.Oci;
@@ -23,6 +24,8 @@ internal static class StateCommands
         var format = arguments.Get("format") ?? "table";
         if (format is not ("table" or "json"))
             throw new UsageException($"invalid format option: {format} is neither table nor json");
+        if (context.RootIsGiven && !Directory.Exists(context.Root))
+            throw new RuntimeException($"open {context.Root}: no such file or directory");
         if (arguments.Has("quiet"))
         {
             foreach (var container in Container.All(context.Root))
