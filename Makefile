@@ -7,7 +7,7 @@ OUT := out
 BINARY := $(OUT)/conman
 PREFIX ?= /usr/local
 
-BUILD_PACKAGES := gcc libc6-dev musl-tools zlib1g-dev binutils
+BUILD_PACKAGES := gcc libc6-dev musl-tools zlib1g-dev libssl-dev cmake binutils
 RUN_PACKAGES := busybox-static
 TEST_PACKAGES := busybox-static runc libseccomp-dev strace iproute2 procps uidmap mmdebstrap $(VM_PACKAGES)
 # The virtual machine of the tests (tests/Vm): its kernel is unpacked, not installed.
@@ -81,5 +81,5 @@ SOURCES := $(shell find src native -name '*.cs' -o -name '*.csproj' -o -name '*.
 $(BINARY): $(SOURCES)
 	@$(MAKE) --no-print-directory -C native OUT=$(abspath $(OUT))/native
 	@mkdir -p $(OUT)/tmp
-	@TMPDIR=$(abspath $(OUT))/tmp DOTNET_EnableDiagnostics=0 dotnet publish src/Conman -c Release -r $(RID) -v quiet --nologo
+	@TMPDIR=$(abspath $(OUT))/tmp CMAKE_TOOLCHAIN_FILE=$(abspath native/openssl.cmake) DOTNET_EnableDiagnostics=0 dotnet publish src/Conman -c Release -r $(RID) -v quiet --nologo
 	@install -m 755 $(OUT)/build/publish/Conman/release_$(RID)/conman $(BINARY)
