@@ -1,6 +1,7 @@
 // Blobs: there when they are whole and verified, resumable until then.
 
 using System.Text;
+using Conman.Images.Registry;
 using Conman.Images.Store;
 using Conman.Oci.ImageSpec;
 
@@ -113,7 +114,7 @@ public sealed class BlobStoreTests : IDisposable
         Assert.Contains("other content", Assert.Throws<ImageException>(() => Blobs.ReadDocument(Blob)).Message, StringComparison.Ordinal);
     }
 
-    private sealed class Collector : Registry.IBlobSink
+    private sealed class Collector : IBlobSink
     {
         private readonly MemoryStream _bytes = new();
 
