@@ -24,7 +24,7 @@ public sealed record Request(string Method, string Target, IReadOnlyDictionary<s
 }
 
 /// <summary>The server's end of a connection, for one request.</summary>
-public sealed class Reply(Stream stream)
+public sealed class Reply(Stream stream, bool headOnly)
 {
     /// <summary>The connection is closed after this answer.</summary>
     public bool Close { get; set; }
@@ -51,6 +51,8 @@ public sealed class Reply(Stream stream)
         foreach (var (name, value) in headers)
             head.Append($"{name}: {value}\r\n");
         Raw(head.Append("\r\n").ToString());
+        if (headOnly)
+            return;
         Raw(body);
         Close |= body.Length != length;
     }
@@ -142,7 +144,7 @@ public sealed class HttpServer : IDisposable
             {
                 lock (_requests)
                     _requests.Add(request);
-                var reply = new Reply(stream);
+                var reply = new Reply(stream, request.Method == "HEAD");
                 if (request.Path == "/v2/" && AnswersPing)
                     reply.Send(200, "{}"u8);
                 else
