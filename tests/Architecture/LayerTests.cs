@@ -48,10 +48,12 @@ public class LayerTests
     [Theory, MemberData(nameof(Product))]
     public void Only_the_lowest_layer_calls_the_kernel_by_itself(Project project)
     {
+        // Not the kernel's: libraries that compress, where images are unpacked.
+        var others = project.Name == "Conman.Images" ? project.PlatformInvokes().Where(name => name.StartsWith("ZSTD_", StringComparison.Ordinal) || name.StartsWith("CompressionNative_", StringComparison.Ordinal)) : [];
         if (project.Name == "Conman.Linux")
             Assert.NotEmpty(project.PlatformInvokes());
         else
-            Assert.Empty(project.PlatformInvokes());
+            Assert.Empty(project.PlatformInvokes().Except(others));
     }
 
     [Theory, MemberData(nameof(Product))]
