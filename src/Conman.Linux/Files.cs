@@ -103,6 +103,24 @@ public static unsafe class Files
         return fd < 0 ? null : new FileDescriptor((int)fd);
     }
 
+    /// <summary>As the other, with a path in bytes that need be no text.</summary>
+    public static FileDescriptor? TryOpenResolved(int at, ReadOnlySpan<byte> path, OpenFlags flags, Resolve resolve, out int errno)
+    {
+        var how = stackalloc ulong[3] { (ulong)(flags | OpenFlags.CloseOnExec), 0, (ulong)resolve };
+        byte[] text = [.. path, 0];
+        nint fd;
+        fixed (byte* p = text)
+        {
+            do
+            {
+                fd = Native.syscall(SyscallNumber.openat2, at, (nint)p, (nint)how, 24, 0, 0);
+                errno = fd < 0 ? Marshal.GetLastPInvokeError() : 0;
+            }
+            while (errno is Errno.EINTR or Errno.EAGAIN);
+        }
+        return fd < 0 ? null : new FileDescriptor((int)fd);
+    }
+
     /// <summary>Reads a file to its end.</summary>
     /// <param name="limit">More bytes than this are an error (EFBIG), whatever the file says its size is.</param>
     public static byte[] ReadAll(FileDescriptor file, string name, int limit = 16 << 20)
@@ -291,6 +309,40 @@ public static unsafe class Files
             if (size >= 0)
                 attributes.Add((name, buffer[..(int)size]));
         }
+        return attributes;
+    }
+
+    /// <summary>setxattr(2) of an open file, though it be opened for nothing (O_PATH), or be a link; the name ends with a zero byte. errno or 0.</summary>
+    public static int TrySetAttribute(FileDescriptor file, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value)
+    {
+        fixed (byte* n = name, v = value)
+            return Native.setxattr("/proc/self/fd/" + file.Number, n, v, value.Length, 0) < 0 ? Marshal.GetLastPInvokeError() : 0;
+    }
+
+    /// <summary>As <see cref="Attributes"/>, with the names in bytes, in their order, without a zero byte.</summary>
+    public static List<(byte[] Name, byte[] Value)> RawAttributes(FileDescriptor file)
+    {
+        var path = "/proc/self/fd/" + file.Number;
+        var attributes = new List<(byte[], byte[])>();
+        var probe = stackalloc byte[1024];
+        var n = Native.listxattr(path, probe, 1024);
+        if (n == 0 || (n < 0 && Marshal.GetLastPInvokeError() != 34 /* ERANGE */))
+            return attributes; // none, or a file system that has no such thing
+        var names = new byte[64 << 10]; // XATTR_LIST_MAX, and XATTR_SIZE_MAX below
+        var buffer = new byte[64 << 10];
+        fixed (byte* p = names, b = buffer)
+        {
+            n = Native.listxattr(path, p, names.Length);
+            for (nint i = 0; i < n;)
+            {
+                var name = MemoryMarshal.CreateReadOnlySpanFromNullTerminated(p + i);
+                var size = Native.getxattr(path, p + i, b, buffer.Length);
+                if (size >= 0)
+                    attributes.Add((name.ToArray(), buffer[..(int)size]));
+                i += name.Length + 1;
+            }
+        }
+        attributes.Sort((x, y) => x.Item1.AsSpan().SequenceCompareTo(y.Item1));
         return attributes;
     }
 

@@ -85,6 +85,10 @@ public static unsafe class Landlock
         return Add(ruleset, 2, attributes); // LANDLOCK_RULE_NET_PORT
     }
 
+    /// <summary>This thread, and what it starts, keeps to the ruleset from now on (landlock_restrict_self(2)); errno or 0.</summary>
+    public static int TryRestrictSelf(FileDescriptor ruleset) =>
+        Native.syscall(SyscallNumbers.landlock_restrict_self, ruleset.Number, 0, 0, 0, 0, 0) < 0 ? Marshal.GetLastPInvokeError() : 0;
+
     private static int Add(int ruleset, int type, ulong* attributes) =>
         Native.syscall(SyscallNumber.landlock_add_rule, ruleset, type, (nint)attributes, 0, 0, 0) < 0 ? Marshal.GetLastPInvokeError() : 0;
 }

@@ -85,11 +85,54 @@ internal static unsafe partial class Native
     [LibraryImport(Libc, SetLastError = true)]
     internal static partial int unlinkat(int dirfd, byte* path, int flags);
 
-    [LibraryImport(Libc, SetLastError = true)]
-    internal static partial int statx(int dirfd, byte* path, int flags, uint mask, StatX* result);
+    // By its number, as the other.
+    internal static int statx(int dirfd, byte* path, int flags, uint mask, StatX* result) =>
+        (int)syscall(SyscallNumber.statx, dirfd, (nint)path, flags, (nint)mask, (nint)result, 0);
 
     [LibraryImport(Libc, SetLastError = true)]
     internal static partial int renameat(int from, byte* oldPath, int to, byte* newPath);
+
+    [LibraryImport(Libc, SetLastError = true)]
+    internal static partial int mkdirat(int dirfd, byte* path, uint mode);
+
+    [LibraryImport(Libc, SetLastError = true)]
+    internal static partial int mknodat(int dirfd, byte* path, uint mode, ulong device);
+
+    [LibraryImport(Libc, SetLastError = true)]
+    internal static partial int symlinkat(byte* target, int dirfd, byte* path);
+
+    [LibraryImport(Libc, SetLastError = true)]
+    internal static partial int linkat(int from, byte* oldPath, int to, byte* newPath, int flags);
+
+    [LibraryImport(Libc, SetLastError = true)]
+    internal static partial nint readlinkat(int dirfd, byte* path, byte* buffer, nint size);
+
+    [LibraryImport(Libc, SetLastError = true)]
+    internal static partial int fchownat(int dirfd, byte* path, uint uid, uint gid, int flags);
+
+    [LibraryImport(Libc, SetLastError = true)]
+    internal static partial int fchmodat(int dirfd, byte* path, uint mode, int flags);
+
+    [LibraryImport(Libc, SetLastError = true)]
+    internal static partial int utimensat(int dirfd, byte* path, ulong* times, int flags);
+
+    [LibraryImport(Libc, SetLastError = true)]
+    internal static partial int fchown(int fd, uint uid, uint gid);
+
+    [LibraryImport(Libc, SetLastError = true)]
+    internal static partial int fchmod(int fd, uint mode);
+
+    [LibraryImport(Libc, SetLastError = true)]
+    internal static partial int fsetxattr(int fd, byte* name, byte* value, nint size, int flags);
+
+    [LibraryImport(Libc, SetLastError = true)]
+    internal static partial long lseek(int fd, long offset, int whence);
+
+    [LibraryImport(Libc, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial nint getxattr(string path, byte* name, byte* value, nint size);
+
+    [LibraryImport(Libc, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int setxattr(string path, byte* name, byte* value, nint size, int flags);
 
     [LibraryImport(Libc, SetLastError = true)]
     internal static partial int pipe2(int* ends, int flags);

@@ -35,9 +35,12 @@ public static unsafe class Trees
     }
 
     /// <summary>Removes a file or a whole tree; nothing to do if it is not there.</summary>
-    public static void Remove(int at, string name)
+    public static void Remove(int at, string name) => Remove(at, Encoding.UTF8.GetBytes(name + '\0'));
+
+    /// <summary>As the other, with a name in bytes that ends with a zero byte.</summary>
+    public static void Remove(int at, ReadOnlySpan<byte> name)
     {
-        fixed (byte* path = Encoding.UTF8.GetBytes(name + '\0'))
+        fixed (byte* path = name)
         {
             if (Native.unlinkat(at, path, 0) == 0)
                 return;
@@ -45,7 +48,7 @@ public static unsafe class Trees
             if (errno == Errno.ENOENT)
                 return;
             if (errno is not (Errno.EISDIR or Errno.EPERM))
-                throw new LinuxException(errno, $"remove {name}");
+                throw new LinuxException(errno, $"remove {Text(path)}");
             using (var top = Open(at, path))
             {
                 if (top is null)
@@ -136,8 +139,8 @@ public static unsafe class Trees
         return errno == Errno.ENOENT ? null : throw new LinuxException(errno, $"open {Text(name)}");
     }
 
-    // What is in a directory: each name with its closing zero, and its type (getdents(2)).
-    private static List<(byte[] Name, byte Type)> List(FileDescriptor directory)
+    /// <summary>What is in a directory, without . and ..: each name with its closing zero, and its type (getdents(2)).</summary>
+    public static List<(byte[] Name, byte Type)> List(FileDescriptor directory)
     {
         var entries = new List<(byte[], byte)>();
         _ = Tmds.Linux.LibC.lseek(directory.Number, 0, 0 /* SEEK_SET */);
