@@ -1,0 +1,223 @@
+// From directories to tar archives: an overlay's upper directory as a layer, a tree as it is, a stack of layers as one tree.
+//
+// The same tree makes the same bytes: names in the order of their bytes, a directory before what is in it.
+
+using System.Globalization;
+using Conman.Images.Tar;
+using Conman.Linux;
+
+namespace Conman.Images.Layers;
+
+/// <summary>Packs. Names are followed by descriptor, never through a link.</summary>
+public sealed class LayerPacker
+{
+    private static readonly OpenFlags OpenDirectory = OpenFlags.ReadOnly | Files.Directory;
+
+    private readonly TarWriter _tar;
+    private readonly bool _isLayer;
+    private readonly byte[] _buffer = GC.AllocateUninitializedArray<byte>(256 << 10);
+
+    // Of files with more names than one: the first that was packed.
+    private readonly Dictionary<(int Layer, ulong Inode), byte[]> _linked = [];
+
+    private LayerPacker(Stream stream, bool isLayer) => (_tar, _isLayer) = (new TarWriter(stream), isLayer);
+
+    /// <summary>The upper directory of an overlay as a layer: whiteouts and opaque directories in the words of the image specification.</summary>
+    public static void PackLayer(FileDescriptor upper, Stream tar) => Pack([upper], tar, isLayer: true);
+
+    /// <summary>A tree as it is.</summary>
+    public static void PackTree(FileDescriptor tree, Stream tar) => Pack([tree], tar, isLayer: false);
+
+    /// <summary>Layers, the uppermost first, as the one tree that overlayfs would show.</summary>
+    public static void PackMerged(IReadOnlyList<FileDescriptor> layers, Stream tar) => Pack(layers, tar, isLayer: false, isMerged: true);
+
+    private static void Pack(IReadOnlyList<FileDescriptor> layers, Stream tar, bool isLayer, bool isMerged = false)
+    {
+        var packer = new LayerPacker(tar, isLayer);
+        packer.PackDirectory([.. layers.Select((l, i) => (i, l.Number))], [], isMerged);
+        packer._tar.Finish();
+    }
+
+    // A directory and all below it: of a stack of layers, those that have it, the uppermost first.
+    private void PackDirectory(List<(int Layer, int Descriptor)> layers, byte[] path, bool isMerged)
+    {
+        Check(Nodes.TryStatus(layers[0].Descriptor, "\0"u8, out var own), "look at", path);
+        var entry = Entry(TarType.Directory, path.Length == 0 ? "./"u8.ToArray() : [.. path, (byte)'/'], own);
+        AddAttributes(entry, layers[0].Descriptor, "\0"u8, path);
+        if (path.Length > 0 || !_isLayer)
+            _tar.Write(entry);
+        if (_isLayer && IsOpaque(layers[0].Descriptor))
+            _tar.Write(Whiteout(path, ".opq"u8, own));
+        foreach (var (name, found) in Names(layers, isMerged, path))
+        {
+            byte[] below = path.Length == 0 ? name[..^1] : [.. path, (byte)'/', .. name[..^1]];
+            if (found[0].Status.File.Type != FileType.Directory)
+            {
+                PackFile(found[0].Layer, found[0].Descriptor, name, below, found[0].Status);
+                continue;
+            }
+            var opened = new List<(int, int)>();
+            try
+            {
+                // Those below count until one hides what is under it: something else than a directory, or an opaque one.
+                foreach (var (layer, descriptor, status) in found.TakeWhile(f => f.Status.File.Type == FileType.Directory))
+                {
+                    Check(Nodes.TryOpen(descriptor, name, OpenDirectory, out var fd), "open", below);
+                    opened.Add((layer, fd));
+                    if (isMerged && IsOpaque(fd))
+                        break;
+                }
+                PackDirectory(opened, below, isMerged);
+            }
+            finally
+            {
+                foreach (var (_, fd) in opened)
+                    Nodes.Close(fd);
+            }
+        }
+    }
+
+    // The names in a stack of directories, in order, each with where it is found; what a whiteout hides is left out.
+    private static IEnumerable<KeyValuePair<byte[], List<(int Layer, int Descriptor, NodeStatus Status)>>> Names(List<(int Layer, int Descriptor)> layers, bool isMerged, byte[] path)
+    {
+        var names = new SortedDictionary<byte[], List<(int, int, NodeStatus Status)>>(Comparer<byte[]>.Create((a, b) => a.AsSpan().SequenceCompareTo(b)));
+        foreach (var (layer, descriptor) in layers)
+        {
+            Check(Nodes.TryOpen(descriptor, ".\0"u8, OpenDirectory, out var fd), "open", path);
+            using var reading = new FileDescriptor(fd);
+            foreach (var (name, _) in Trees.List(reading))
+            {
+                Check(Nodes.TryStatus(descriptor, name, out var status), "look at", [.. path, (byte)'/', .. name]);
+                if (!names.TryGetValue(name, out var found))
+                    names.Add(name, found = []);
+                found.Add((layer, descriptor, status));
+            }
+        }
+        return names.Where(n => !isMerged || !n.Value[0].Status.IsWhiteout);
+    }
+
+    private void PackFile(int layer, int parent, byte[] name, byte[] path, NodeStatus status)
+    {
+        if (_isLayer && status.IsWhiteout)
+        {
+            _tar.Write(Whiteout(path, default, status));
+            return;
+        }
+        if (name.AsSpan().StartsWith(".wh."u8) && _isLayer)
+            throw new ImageException($"{TarEntry.Text(path)}: a file whose name would be a whiteout in a layer");
+        if (status.File.Type == FileType.Socket)
+            return; // an archive has no such thing
+        if (status.Links > 1 && !_linked.TryAdd((layer, status.Inode), path))
+        {
+            var link = Entry(TarType.HardLink, path, status);
+            link.Link = _linked[(layer, status.Inode)];
+            _tar.Write(link);
+            return;
+        }
+        var entry = Entry(TypeOf(status.File.Type), path, status);
+        (entry.DeviceMajor, entry.DeviceMinor) = (status.File.DeviceMajor, status.File.DeviceMinor);
+        AddAttributes(entry, parent, name, path);
+        if (status.File.Type == FileType.SymbolicLink)
+        {
+            Check(Nodes.TryReadLink(parent, name, out var target), "read link", path);
+            entry.Link = target;
+        }
+        if (status.File.Type != FileType.Regular)
+        {
+            _tar.Write(entry);
+            return;
+        }
+        Check(Nodes.TryOpen(parent, name, OpenFlags.ReadOnly, out var fd), "open", path);
+        using var file = new FileDescriptor(fd);
+        PackData(entry, file, status);
+    }
+
+    private void PackData(TarEntry entry, FileDescriptor file, NodeStatus status)
+    {
+        entry.Size = (long)status.File.Size;
+        if ((long)status.Blocks * 512 < entry.Size)
+            entry.Segments = Segments(file.Number, entry.Size);
+        _tar.Write(entry);
+        foreach (var (offset, length) in entry.Segments ?? [new TarSegment(0, entry.Size)])
+        {
+            for (var at = offset; at < offset + length;)
+            {
+                var n = Storage.ReadAt(file, _buffer.AsSpan(0, (int)Math.Min(_buffer.Length, offset + length - at)), at, entry.ToString());
+                if (n == 0)
+                    throw new ImageException($"{entry}: it was cut short while it was read");
+                _tar.WriteData(_buffer.AsSpan(0, n));
+                at += n;
+            }
+        }
+    }
+
+    // Null: there is no hole, or the file system does not tell.
+    private static List<TarSegment>? Segments(int fd, long size)
+    {
+        var segments = new List<TarSegment>();
+        for (long at = 0; at < size && Nodes.NextData(fd, at) is { } data; at = data.End)
+            segments.Add(new TarSegment(data.Start, Math.Min(data.End, size) - data.Start));
+        if (segments is [{ Offset: 0 } only] && only.Length == size)
+            return null;
+        // So that the length of a file that ends in a hole is told, as GNU tar does.
+        if (segments.Count == 0 || segments[^1].Offset + segments[^1].Length < size)
+            segments.Add(new TarSegment(size, 0));
+        return segments;
+    }
+
+    private void AddAttributes(TarEntry entry, int parent, ReadOnlySpan<byte> name, byte[] path)
+    {
+        var flags = OpenFlags.Path | (name.Length > 1 ? 0 : Files.Directory);
+        Check(Nodes.TryOpen(parent, name.Length > 1 ? name : ".\0"u8, flags, out var fd), "open", path);
+        using var node = new FileDescriptor(fd);
+        foreach (var (attribute, value) in Files.RawAttributes(node))
+        {
+            if (attribute.AsSpan().StartsWith("trusted.overlay.redirect"u8) || attribute.AsSpan().StartsWith("trusted.overlay.metacopy"u8) || attribute.AsSpan().StartsWith("trusted.overlay.whiteout"u8))
+                throw new ImageException($"{TarEntry.Text(path)}: {TarEntry.Text(attribute)} cannot be said in an archive; mount the overlay with redirect_dir=off,metacopy=off");
+            // What overlayfs and SELinux keep there is this host's.
+            if (!attribute.AsSpan().StartsWith("trusted.overlay."u8) && !attribute.AsSpan().StartsWith("user.overlay."u8) && !attribute.AsSpan().SequenceEqual("security.selinux"u8))
+                (entry.Attributes ??= []).Add(new TarAttribute(attribute, value));
+        }
+    }
+
+    private static bool IsOpaque(int directory)
+    {
+        var path = "/proc/self/fd/" + directory.ToString(CultureInfo.InvariantCulture);
+        return Files.TryGetAttribute(path, "trusted.overlay.opaque") == "y" || Files.TryGetAttribute(path, "user.overlay.opaque") == "y";
+    }
+
+    // .wh.NAME beside it; .wh..wh..opq in it.
+    private static TarEntry Whiteout(ReadOnlySpan<byte> path, ReadOnlySpan<byte> suffix, NodeStatus status)
+    {
+        var slash = path.LastIndexOf((byte)'/') + 1;
+        byte[] name = suffix.IsEmpty
+            ? [.. path[..slash], .. ".wh."u8, .. path[slash..]]
+            : path.IsEmpty ? [.. ".wh..wh."u8, .. suffix] : [.. path, .. "/.wh..wh."u8, .. suffix];
+        return new TarEntry { Type = TarType.File, Name = name, Modified = new TarTime(status.Seconds, status.Nanoseconds) };
+    }
+
+    private static TarType TypeOf(FileType type) => type switch
+    {
+        FileType.Regular => TarType.File,
+        FileType.SymbolicLink => TarType.SymbolicLink,
+        FileType.CharacterDevice => TarType.CharacterDevice,
+        FileType.BlockDevice => TarType.BlockDevice,
+        _ => TarType.Fifo,
+    };
+
+    private static TarEntry Entry(TarType type, byte[] name, NodeStatus status) => new()
+    {
+        Type = type,
+        Name = name,
+        Mode = status.File.Permissions,
+        Uid = status.File.Uid,
+        Gid = status.File.Gid,
+        Modified = new TarTime(status.Seconds, status.Nanoseconds),
+    };
+
+    private static void Check(int errno, string operation, ReadOnlySpan<byte> path)
+    {
+        if (errno != 0)
+            throw new ImageException($"cannot {operation} {(path.IsEmpty ? "the top of the tree" : TarEntry.Text(path))}: {LinuxException.Describe(errno)}");
+    }
+}
