@@ -1,5 +1,6 @@
 // The binary: which face it shows is decided by the name it is called by, and by its first word.
 
+using Conman.Images.Layers;
 using Conman.Oci;
 
 namespace Conman;
@@ -15,6 +16,8 @@ internal static class Program
         {
             case "oci":
                 return OciFace.Run("conman oci", args, 1);
+            case UnpackProcess.Word: // by itself, for every layer
+                return UnpackProcess.Run(args.AsSpan(1));
             case "--version" or "-v" or "version":
                 Output.Write($"conman version {Build.Version}\n");
                 return 0;
