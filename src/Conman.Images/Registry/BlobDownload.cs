@@ -4,6 +4,7 @@
 // not get the caller fetches itself. So helpers only ever help, and what a registry does wrong is dealt with in one place.
 
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Net;
 using Conman.Linux;
 using Conman.Oci.ImageSpec;
@@ -47,6 +48,7 @@ internal sealed class BlobDownload(RegistryHost host, string repository, Descrip
     private readonly Retry _retry = new(limits);
     private string? _version;
     private bool _whole, _versionsVary;
+    private long _inSink; // ticks of Stopwatch
 
     /// <summary>Until the sink has all of it.</summary>
     /// <exception cref="RegistryException">It is not to be had.</exception>
@@ -75,6 +77,8 @@ internal sealed class BlobDownload(RegistryHost host, string repository, Descrip
     {
         var start = sink.Written;
         using var ahead = new Ahead(this, start);
+        // The first piece tells how fast one connection is, the sink's own time aside. More of them only cost where one is fast enough.
+        var (began, inSink) = (Stopwatch.GetTimestamp(), _inSink);
         for (var i = 0; i < ahead.Count; i++)
         {
             var (from, to) = ahead.Bounds(i);
@@ -85,16 +89,25 @@ internal sealed class BlobDownload(RegistryHost host, string repository, Descrip
             }
             else
             {
-                Fetch(sink, from, to, i == 0 ? ahead.Start : null);
+                Fetch(sink, from, to);
             }
             if (sink.Written != to)
                 return; // the whole came, or it began anew
+            if (i == 0)
+            {
+                var seconds = (Stopwatch.GetTimestamp() - began - (_inSink - inSink)) / (double)Stopwatch.Frequency;
+                if (limits.Segment / seconds >= limits.Plenty)
+                {
+                    Fetch(sink, to, blob.Size);
+                    return;
+                }
+                ahead.Start();
+            }
         }
     }
 
     /// <summary>Bytes from the sink's end to the sink. May end elsewhere than asked: where the registry sends all, or what is there counts for nothing.</summary>
-    /// <param name="partial">Is called when the registry turns out to send parts.</param>
-    private void Fetch(IBlobSink sink, long from, long to, Action? partial = null)
+    private void Fetch(IBlobSink sink, long from, long to)
     {
         if (_whole && from > 0)
         {
@@ -112,7 +125,6 @@ internal sealed class BlobDownload(RegistryHost host, string repository, Descrip
                 Remember(response);
                 break;
             case HttpStatusCode.PartialContent when IsPart(response, from) && IsSame(response):
-                partial?.Invoke();
                 break;
             default: // 416, another part, or of something that has changed meanwhile
                 sink.Restart();
@@ -120,7 +132,12 @@ internal sealed class BlobDownload(RegistryHost host, string repository, Descrip
                 _version = null;
                 throw new RegistryException($"{host.Domain} does not send the rest of blob {blob.Digest}", (int)response.StatusCode, transient: true);
         }
-        var n = host.Transport.Read(response, sink.Write, to - from);
+        var n = host.Transport.Read(response, bytes =>
+        {
+            var began = Stopwatch.GetTimestamp();
+            sink.Write(bytes);
+            _inSink += Stopwatch.GetTimestamp() - began;
+        }, to - from);
         if (n < to - from)
             throw CutOff(n, to - from);
     }

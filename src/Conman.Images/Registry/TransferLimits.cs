@@ -36,6 +36,9 @@ public sealed record TransferLimits
     /// <summary>A large blob is fetched in pieces of this size, bytes.</summary>
     public int Segment { get; init; } = 8 << 20;
 
+    /// <summary>Bytes a second of one connection that are enough: a blob comes over it alone.</summary>
+    public long Plenty { get; init; } = 64 << 20;
+
     /// <summary>Pieces that may be fetched ahead at a time, of all blobs together: each holds its memory.</summary>
     public int SegmentsAhead { get; init; } = 4;
 

@@ -18,7 +18,7 @@ public sealed class HostileRegistryTests : IDisposable
     private TransferLimits _limits;
     private RegistryClient? _client;
 
-    public HostileRegistryTests() => _limits = new TransferLimits { Idle = TimeSpan.FromSeconds(20), Connect = TimeSpan.FromSeconds(5), Segment = 64 << 10, LeastBytes = 1000, Wait = _waits.Add };
+    public HostileRegistryTests() => _limits = new TransferLimits { Idle = TimeSpan.FromSeconds(20), Connect = TimeSpan.FromSeconds(5), Segment = 64 << 10, Plenty = long.MaxValue, LeastBytes = 1000, Wait = _waits.Add };
 
     private RegistryClient Client => _client ??= new RegistryClient(new RegistrySettings { Table = _table, Limits = _limits, Credentials = (_, _) => _credential });
 
@@ -276,6 +276,16 @@ public sealed class HostileRegistryTests : IDisposable
         Serves(blob);
         Assert.Equal(16, _server.Requests.Count);
         Assert.All(_server.Requests, r => Assert.NotNull(r["Range"]));
+    }
+
+    [Fact]
+    public void A_connection_that_is_fast_enough_stays_the_only_one()
+    {
+        var blob = new Blob(1_000_001);
+        _server.Handler = (r, reply) => blob.Serve(r, reply);
+        _limits = _limits with { Plenty = 0 };
+        Serves(blob);
+        Assert.Equal(["bytes=0-65535", "bytes=65536-1000000"], _server.Requests.Select(r => r["Range"]));
     }
 
     [Fact]
