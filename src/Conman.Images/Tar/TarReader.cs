@@ -20,17 +20,22 @@ public sealed class TarReader(Stream stream)
     private readonly byte[] _buffer = GC.AllocateUninitializedArray<byte>(256 << 10);
     private readonly PaxRecords _global = new();
     private int _start, _end;
-    private long _data, _padding;
+    private long _data, _padding, _passed;
     private bool _ended;
 
     /// <summary>The next member; null at the end of the archive. What follows the end is not read.</summary>
     public TarEntry? Next()
     {
-        for (; _data > 0; Skip(ReadData().Length))
+        while (_data > 0)
+            ReadData();
+        // The padding of the last member may be missing, and the archive's end with it: Go's reader takes such, and umoci writes them.
+        while (_padding > 0 && !_ended)
         {
+            _ended = !Fill(1);
+            var n = (int)Math.Min(_padding, _end - _start);
+            _start += n;
+            _padding -= n;
         }
-        Skip(_padding);
-        _padding = 0;
         if (_ended)
             return null;
         PaxRecords? records = null;
@@ -76,6 +81,9 @@ public sealed class TarReader(Stream stream)
         _ended = true;
         return null;
     }
+
+    /// <summary>Where the data of the member that <see cref="Next"/> gave begins, bytes from the archive's beginning; before any of it is read.</summary>
+    public long DataOffset => _passed + _start;
 
     /// <summary>The next piece of the member's data, as it stands in the archive: of a sparse file only what is no hole. Empty at its end.</summary>
     public ReadOnlySpan<byte> ReadData()
@@ -304,6 +312,7 @@ public sealed class TarReader(Stream stream)
         if (_start > 0)
         {
             _buffer.AsSpan(_start.._end).CopyTo(_buffer);
+            _passed += _start;
             (_start, _end) = (0, _end - _start);
         }
         while (_end < count)

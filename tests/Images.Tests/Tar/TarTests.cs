@@ -31,6 +31,18 @@ public class TarTests
         });
 
     [Fact]
+    public void The_last_members_padding_may_be_missing()
+    {
+        using var stream = new MemoryStream();
+        var writer = new TarWriter(stream);
+        writer.Write(new TarEntry { Type = TarType.File, Name = "f"u8.ToArray(), Mode = 0x1a4, Size = 3 });
+        writer.WriteData("abc"u8);
+        var cut = new TarReader(new MemoryStream(stream.ToArray()[..515]));
+        Assert.Equal(512, cut.Next() is { } entry && entry.ToString() == "f" ? cut.DataOffset : 0);
+        Assert.Null(cut.Next());
+    }
+
+    [Fact]
     public void What_is_written_is_read() => Entries.Array[1, 4].Sample(entries =>
     {
         using var stream = new MemoryStream();
