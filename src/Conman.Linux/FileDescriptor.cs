@@ -17,6 +17,14 @@ public sealed class FileDescriptor : SafeHandleMinusOneIsInvalid
     /// <summary>The number, valid while this object lives and is not disposed.</summary>
     public int Number => (int)handle;
 
+    /// <summary>An unbuffered stream that takes the descriptor over: this object no longer owns it.</summary>
+    public FileStream ToStream(FileAccess access)
+    {
+        var taken = new SafeFileHandle(handle, ownsHandle: true);
+        SetHandleAsInvalid();
+        return new FileStream(taken, access, bufferSize: 0);
+    }
+
     protected override bool ReleaseHandle() => Tmds.Linux.LibC.close((int)handle) == 0;
 
     internal static FileDescriptor Check(nint result, string operation)

@@ -68,7 +68,7 @@ public static unsafe class Files
     public static OpenFlags NoFollow => (OpenFlags)(RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 0x8000 : O_NOFOLLOW_X64);
 
     // O_TMPFILE, which includes O_DIRECTORY.
-    private static OpenFlags Temporary => (OpenFlags)0x400000 | Directory;
+    private static OpenFlags TemporaryFile => (OpenFlags)0x400000 | Directory;
 
     /// <summary>openat(2), close-on-exec.</summary>
     public static FileDescriptor Open(string path, OpenFlags flags, int at = CurrentDirectory, uint mode = 0)
@@ -209,7 +209,7 @@ public static unsafe class Files
     /// </summary>
     public static void Publish(int directory, string name, ReadOnlySpan<byte> data, uint mode)
     {
-        using var file = TryOpen(".", Temporary | OpenFlags.WriteOnly, out var errno, directory, mode);
+        using var file = TryOpen(".", TemporaryFile | OpenFlags.WriteOnly, out var errno, directory, mode);
         if (file is null)
         {
             if (errno is not (Errno.EOPNOTSUPP or Errno.EISDIR or Errno.EINVAL))
@@ -494,6 +494,9 @@ public static unsafe class Files
 
     /// <summary>flock(2), LOCK_UN.</summary>
     public static void Unlock(FileDescriptor file) => _ = Native.flock(file.Number, 8 /* LOCK_UN */);
+
+    /// <summary>A file without a name in a directory's file system, gone when it is closed (open(2), O_TMPFILE).</summary>
+    public static FileDescriptor Temporary(FileDescriptor directory) => Open(".", TemporaryFile | OpenFlags.ReadWrite, directory.Number, 0x180 /* 0600 */);
 
     /// <summary>A pipe that holds so many bytes, or as many as this user may have (pipe(7)): what is written to the second end is read from the first.</summary>
     public static (FileDescriptor Read, FileDescriptor Write) Pipe(int size)

@@ -120,6 +120,17 @@ public static unsafe class Mounts
     private static string Unescape(string path) =>
         path.Replace("\\040", " ").Replace("\\011", "\t").Replace("\\012", "\n").Replace("\\134", "\\");
 
+    /// <summary>Attaches a detached mount at a directory (move_mount(2)); errno or 0.</summary>
+    public static int TryAttach(FileDescriptor mount, FileDescriptor directory)
+    {
+        byte empty = 0;
+        return Native.syscall(SyscallNumber.move_mount, mount.Number, (nint)(&empty), directory.Number, (nint)(&empty), 4 | 0x40 /* MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH */, 0) < 0
+            ? Marshal.GetLastPInvokeError() : 0;
+    }
+
+    /// <summary>umount2(2), never through a symbolic link; errno or 0.</summary>
+    public static int TryDetach(string path) => Native.umount2(path, 2 | 8 /* MNT_DETACH | UMOUNT_NOFOLLOW */) < 0 ? Marshal.GetLastPInvokeError() : 0;
+
     /// <summary>Whether SELinux is at work: it then has its file system mounted, writable, where libselinux looks for it.</summary>
     public static bool SelinuxEnabled
     {

@@ -134,6 +134,9 @@ internal static unsafe partial class Native
     [LibraryImport(Libc, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int setxattr(string path, byte* name, byte* value, nint size, int flags);
 
+    [LibraryImport(Libc, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int umount2(string path, int flags);
+
     [LibraryImport(Libc, SetLastError = true)]
     internal static partial int pipe2(int* ends, int flags);
 

@@ -34,6 +34,17 @@ public static unsafe class Terminals
         return Native.ioctl(fd, TCSETS, &raw) < 0 ? null : new Restore(fd, before);
     }
 
+    /// <summary>What is typed is not shown until the result is disposed; nothing happens if it is no terminal.</summary>
+    public static IDisposable? Silence(int fd)
+    {
+        KernelTermios before;
+        if (Native.ioctl(fd, TCGETS, &before) < 0)
+            return null;
+        var silent = before;
+        silent.c_lflag &= ~8u /* ECHO */;
+        return Native.ioctl(fd, TCSETS, &silent) < 0 ? null : new Restore(fd, before);
+    }
+
     /// <summary>Makes one terminal as large as another. Nothing happens if either is none.</summary>
     public static void CopySize(int from, int to)
     {
