@@ -60,6 +60,9 @@ public sealed partial class ImageRecord
 /// <summary>The folder <c>images</c>.</summary>
 public sealed class ImageRecords(FileDescriptor folder) : IDisposable
 {
+    /// <summary>The repository of an image without a name.</summary>
+    public const string Nameless = "<none>";
+
     // NAME_MAX is 255, and Replace writes beside it under a name of five characters more.
     private const int LongestName = 240;
 
@@ -98,16 +101,24 @@ public sealed class ImageRecords(FileDescriptor folder) : IDisposable
         return records;
     }
 
-    /// <summary>Writes a record, to last. An image that thereby loses its last name keeps one by its digest.</summary>
+    /// <summary>Writes a record, to last. An image that thereby loses its last name keeps one by its digest; one that gets a name needs no other.</summary>
     public void Write(ImageRecord record)
     {
-        if (Find(record.Name!) is { } old && old.Config?.Digest != record.Config?.Digest && old.Tag is not null
-            && !All([]).Exists(r => r.Config?.Digest == old.Config?.Digest && r.Name != old.Name))
+        // One writer at a time: what is written depends on what is there.
+        using var writing = Files.Open(".", OpenFlags.ReadOnly | Files.Directory, folder.Number);
+        Files.Lock(writing, wait: true, "images");
+        var all = All([]);
+        bool HasOther(ImageRecord of) => all.Exists(r => r.Config?.Digest == of.Config?.Digest && r.Name != of.Name);
+        if (record.Repository == Nameless && HasOther(record))
+            return;
+        if (all.Find(r => r.Name == record.Name) is { Tag: not null } old && old.Config?.Digest != record.Config?.Digest && !HasOther(old))
         {
-            old.Name = $"{(old.Pulled ? old.Repository : "<none>")}@{old.Target!.Digest}";
+            old.Name = $"{(old.Pulled ? old.Repository : Nameless)}@{old.Target!.Digest}";
             Replace(old);
         }
         Replace(record);
+        foreach (var needless in all.Where(r => r.Repository == Nameless && r.Config?.Digest == record.Config?.Digest && r.Name != record.Name))
+            Remove(needless.Name!);
     }
 
     /// <summary>Removes a name; false if there is none.</summary>
