@@ -1,0 +1,189 @@
+// The commands that talk to registries: pull, push, search, login, logout.
+
+using System.Text;
+using System.Text.Json.Nodes;
+using Conman.CommandLine;
+using Conman.Formatting;
+using Conman.Images;
+using Conman.Images.Layers;
+using Conman.Images.References;
+using Conman.Images.Registry;
+using Conman.Images.Transfer;
+using Conman.Linux;
+
+namespace Conman;
+
+internal static class RegistryCommands
+{
+    public static readonly Option Platform = new("platform", "what it is to run on: os/architecture[/variant] (default: this machine)", "PLATFORM");
+    public static readonly Option Quiet = new("quiet", "print only what it became", Short: 'q');
+
+    private static readonly Option AuthFile = new("authfile", "file of credentials (default: ~/.docker/config.json)", "FILE");
+    private static readonly Option VerifyTls = new("tls-verify", "=false: take any certificate, or none");
+
+    public static List<Command> All(ManagerContext context) => [Pull(context), Push(context), Search(), Login(), Logout(), .. ArchiveCommands.All(context)];
+
+    public static List<Command> OfImageGroup(ManagerContext context) => [Pull(context), Push(context), Search(), .. ArchiveCommands.All(context)];
+
+    private static Command Pull(ManagerContext context) => new("pull", "NAME[:TAG|@DIGEST]", "Get an image from a registry",
+        [new("all-tags", "every tag of the repository", Short: 'a'), Platform, Quiet, AuthFile, VerifyTls],
+        arguments =>
+        {
+            var reference = ImageReference.Parse(arguments.Words[0]);
+            var quiet = arguments.Has("quiet");
+            var platform = arguments.Get("platform") is { } text ? Platforms.Parse(text) : null;
+            using var client = Client(arguments, reference.Domain);
+            if (!arguments.Has("all-tags"))
+            {
+                if (reference.Tag is null && reference.Digest is null && !quiet)
+                    Output.Write("Using default tag: latest\n");
+                Pull(context, client, reference.OrLatest(), platform, quiet);
+                return 0;
+            }
+            if (reference.Tag is not null || reference.Digest is not null)
+                throw new UsageException("tag can't be used with --all-tags/-a");
+            foreach (var tag in client.Tags(reference))
+                Pull(context, client, reference.WithTag(tag), platform, quiet);
+            return 0;
+        });
+
+    private static void Pull(ManagerContext context, RegistryClient client, ImageReference reference, Oci.ImageSpec.Platform? platform, bool quiet)
+    {
+        using var store = context.OpenStore();
+        if (!quiet)
+            Output.Write($"{reference.Tag ?? reference.Digest.ToString()}: Pulling from {(reference.Domain == ImageReference.DefaultDomain ? reference.Path : reference.Name)}\n");
+        var source = new RegistrySource(client, reference);
+        // By its digest, where there is one: a tag beside it is only for people to read.
+        var name = reference.Digest is { } digest ? $"{reference.Name}@{digest}" : reference.ToString();
+        var (record, newer) = new ImagePull(store, source, new LayerUnpacker().Unpack, quiet ? new NoDisplay() : new TransferDisplay()).Run(name, platform, fromRegistry: true);
+        if (quiet)
+        {
+            Output.Write(reference + "\n");
+            return;
+        }
+        Output.Write($"Digest: {record.Target!.Digest}\nStatus: {(newer ? "Downloaded newer image" : "Image is up to date")} for {reference.Familiar}\n{reference}\n");
+    }
+
+    private static Command Push(ManagerContext context) => new("push", "NAME[:TAG]", "Send an image to a registry",
+        [new("all-tags", "every tag that the repository has here", Short: 'a'), Quiet, AuthFile, VerifyTls],
+        arguments =>
+        {
+            var reference = ImageReference.Parse(arguments.Words[0]);
+            using var store = context.OpenStore();
+            var all = arguments.Has("all-tags");
+            if (all && reference.Tag is not null)
+                throw new UsageException("tag can't be used with --all-tags/-a");
+            var names = all
+                ? store.Images.All().Where(r => r.Repository == reference.Name && r.Tag is not null).Select(r => reference.WithTag(r.Tag!)).ToList()
+                : [reference.OrLatest()];
+            if (names.Count == 0)
+                throw new NotFoundException($"An image does not exist locally with the tag: {reference.Familiar}");
+            using var client = Client(arguments, reference.Domain);
+            foreach (var name in names)
+            {
+                var record = store.Images.Find(name.ToString()) ?? throw new NotFoundException($"An image does not exist locally with the tag: {name.Familiar}");
+                if (!arguments.Has("quiet"))
+                    Output.Write($"The push refers to repository [{name.Name}]\n");
+                var pushed = new ImagePush(store, client, arguments.Has("quiet") ? new NoDisplay() : new TransferDisplay()).Run(record, name);
+                Output.Write(arguments.Has("quiet") ? name + "\n" : $"{name.Tag}: digest: {pushed.Digest} size: {pushed.Size}\n");
+            }
+            return 0;
+        });
+
+    private static Command Search() => new("search", "TERM", "Look for images in a registry; TERM may begin with the registry's name",
+        [
+            new("filter", "only those with stars=N or is-official=BOOL", "FILTER", 'f', Repeats: true),
+            new("format", "table, json or a Go template", "FORMAT"),
+            new("limit", "how many at most (default: 25)", "N"),
+            new("no-trunc", "show whole descriptions"),
+            AuthFile,
+            VerifyTls,
+        ],
+        arguments =>
+        {
+            var word = arguments.Words[0];
+            var slash = word.IndexOf('/');
+            var hasDomain = slash > 0 && (word.AsSpan(0, slash).ContainsAny('.', ':') || word.StartsWith("localhost/", StringComparison.Ordinal));
+            var (domain, term) = hasDomain ? (word[..slash], word[(slash + 1)..]) : (ImageReference.DefaultDomain, word);
+            using var client = Client(arguments, domain);
+            var found = client.Search(domain, term, arguments.Number("limit", 25));
+            foreach (var filter in arguments.All("filter"))
+            {
+                found = filter.Split('=', 2) switch
+                {
+                    ["stars", var least] when long.TryParse(least, System.Globalization.CultureInfo.InvariantCulture, out var stars) => found.FindAll(r => r.Stars >= stars),
+                    ["is-official", var official] when Arguments.Truth(official) is { } truth => found.FindAll(r => r.Official == truth),
+                    _ => throw new UsageException($"--filter {filter}: stars=N or is-official=BOOL is expected"),
+                };
+            }
+            var rows = found.ConvertAll(r => new JsonObject
+            {
+                ["Name"] = r.Name,
+                ["Description"] = arguments.Has("no-trunc") || (r.Description ?? "").Length <= 45 ? r.Description ?? "" : r.Description![..44] + "…",
+                ["StarCount"] = r.Stars,
+                ["IsOfficial"] = r.Official ? "[OK]" : "",
+            });
+            Column[] columns = [new("NAME", "Name"), new("DESCRIPTION", "Description"), new("STARS", "StarCount"), new("OFFICIAL", "IsOfficial")];
+            Table.Write(rows, arguments.Get("format"), null, columns, columns.ToDictionary(c => c.Field, c => c.Heading));
+            return 0;
+        });
+
+    private static Command Login() => new("login", "[REGISTRY]", "Show a registry who you are, and keep that for later commands",
+        [
+            new("username", "who", "NAME", 'u'),
+            new("password", "in the open: others on this host can read it; better --password-stdin", "PASSWORD", 'p'),
+            new("password-stdin", "read the password from standard input"),
+            AuthFile,
+            VerifyTls,
+        ],
+        arguments =>
+        {
+            var domain = Domain(arguments);
+            var store = Credentials(arguments);
+            if (arguments.Has("password-stdin") && arguments.Get("password") is not null)
+                throw new UsageException("--password and --password-stdin are mutually exclusive");
+            if (arguments.Has("password-stdin") && arguments.Get("username") is null)
+                throw new UsageException("must provide --username with --password-stdin");
+            var user = arguments.Get("username") ?? Prompt.Line("Username: ");
+            var password = arguments.Has("password-stdin") ? Prompt.Rest().TrimEnd('\r', '\n') : arguments.Get("password") ?? Prompt.Secret("Password: ");
+            if (user.Length == 0 || password.Length == 0)
+                throw new ImageException("cannot log in without a user name and a password");
+            var credential = new Credential(user, password);
+            using var client = Client(arguments, domain);
+            client.CheckLogin(domain, credential);
+            if (store.Save(domain, credential))
+                Output.Error($"WARNING! Your credentials are stored unencrypted in '{store.File}'.\nConfigure a credential helper to remove this warning.");
+            Output.Write("Login Succeeded\n");
+            return 0;
+        }) { Count = (0, 1) };
+
+    private static Command Logout() => new("logout", "[REGISTRY]", "Forget who you are to a registry", [AuthFile],
+        arguments =>
+        {
+            var domain = Domain(arguments);
+            Output.Write(Credentials(arguments).Remove(domain) ? $"Removing login credentials for {domain}\n" : $"Not logged in to {domain}\n");
+            return 0;
+        }) { Count = (0, 1) };
+
+    private static string Domain(Arguments arguments)
+    {
+        var text = arguments.Words is [var word] ? word : ImageReference.DefaultDomain;
+        text = text.StartsWith("https://", StringComparison.Ordinal) ? text[8..] : text.StartsWith("http://", StringComparison.Ordinal) ? text[7..] : text;
+        text = text.Split('/')[0];
+        if (text is "index.docker.io" or "registry-1.docker.io")
+            return ImageReference.DefaultDomain;
+        return ImageReference.IsDomain(text) ? text : throw new ImageException($"{text} is no registry's name");
+    }
+
+    private static CredentialStore Credentials(Arguments arguments) =>
+        arguments.Get("authfile") is { } file ? new CredentialStore([file]) : CredentialStore.OfUser();
+
+    private static RegistryClient Client(Arguments arguments, string domain)
+    {
+        var table = RegistryTable.Load();
+        if (arguments.Get("tls-verify") is { } verify && Arguments.Truth(verify) == false)
+            table.Add($"[[registry]]\nlocation = \"{domain}\"\ninsecure = true\n");
+        var credentials = Credentials(arguments);
+        return new RegistryClient(new RegistrySettings { Table = table, Credentials = credentials.Find, Agent = "conman/" + Build.Version });
+    }
+}
