@@ -51,6 +51,17 @@ public readonly record struct Digest
     /// <summary>What is hashed piece by piece with this digest's algorithm.</summary>
     public IncrementalHash NewHash() => IncrementalHash.CreateHash(Algorithm == "sha512" ? HashAlgorithmName.SHA512 : HashAlgorithmName.SHA256);
 
+    /// <summary>Whether this is the digest of these bytes.</summary>
+    public bool IsOf(ReadOnlySpan<byte> content)
+    {
+        using var hash = NewHash();
+        hash.AppendData(content);
+        return Is(hash.GetHashAndReset());
+    }
+
+    /// <summary>Where a blob of this digest lies in an OCI layout (image-spec image-layout.md, "Blobs").</summary>
+    public string BlobPath => $"blobs/{Algorithm}/{Hex}";
+
     /// <summary>Whether a hash of this digest's algorithm is this digest.</summary>
     public bool Is(ReadOnlySpan<byte> hash) => Hex == Convert.ToHexStringLower(hash);
 }

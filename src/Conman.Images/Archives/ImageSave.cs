@@ -94,11 +94,7 @@ public static class ImageSave
         return manifest;
     }
 
-    private static string Path(Descriptor blob)
-    {
-        var digest = Digest.Parse(blob.Digest);
-        return $"blobs/{digest.Algorithm}/{digest.Hex}";
-    }
+    private static string Path(Descriptor blob) => Digest.Parse(blob.Digest).BlobPath;
 
     private static string Familiar(string name) => References.ImageReference.Parse(name).Familiar;
 }

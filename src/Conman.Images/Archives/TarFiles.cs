@@ -24,17 +24,14 @@ public sealed class TarFiles : IFileSet
         Name = name;
         _file = Seekable(file, name, temporary);
         Files.Rewind(_file);
-        using var stream = Files.Duplicate(_file.Number).ToStream(FileAccess.Read);
-        var reader = new TarReader(stream);
-        while (reader.Next() is { } entry)
+        try
         {
-            var path = Normalise(entry.ToString());
-            if (entry.Type == TarType.File && entry.Segments is null)
-                _members[path] = (reader.DataOffset, entry.Size);
-            else if (entry.Type is TarType.SymbolicLink or TarType.HardLink)
-                _links[path] = Target(path, TarEntry.Text(entry.Link), entry.Type);
-            if (_members.Count + _links.Count > MostMembers)
-                throw new ImageException($"{name} has more than {MostMembers} members: that is no archive of images");
+            Index();
+        }
+        catch (ImageException e)
+        {
+            _file.Dispose();
+            throw new ImageException($"cannot read {name}: {e.Message}", e);
         }
     }
 
@@ -49,6 +46,22 @@ public sealed class TarFiles : IFileSet
     }
 
     public void Dispose() => _file.Dispose();
+
+    private void Index()
+    {
+        using var stream = Files.Duplicate(_file.Number).ToStream(FileAccess.Read);
+        var reader = new TarReader(stream);
+        while (reader.Next() is { } entry)
+        {
+            var path = Normalise(entry.ToString());
+            if (entry.Type == TarType.File && entry.Segments is null)
+                _members[path] = (reader.DataOffset, entry.Size);
+            else if (entry.Type is TarType.SymbolicLink or TarType.HardLink)
+                _links[path] = Target(path, TarEntry.Text(entry.Link), entry.Type);
+            if (_members.Count + _links.Count > MostMembers)
+                throw new ImageException($"it has more than {MostMembers} members: that is no archive of images");
+        }
+    }
 
     // Old archives have a layer once and links to it.
     private (long Offset, long Size)? Find(string name)

@@ -20,7 +20,10 @@ public static class UnpackProcess
     public static int Run(ReadOnlySpan<string> arguments)
     {
         if (arguments.Length != 2 || !int.TryParse(arguments[0], CultureInfo.InvariantCulture, out var number) || !long.TryParse(arguments[1], CultureInfo.InvariantCulture, out var compressedSize))
+        {
+            Files.TryWrite(2, "conman: unpack-layer is what conman starts for itself, for every layer\n"u8);
             return 125;
+        }
         byte[] report;
         try
         {

@@ -6,6 +6,7 @@
 using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Http.Headers;
+using Conman.Images.Configuration;
 using Conman.Images.References;
 using Conman.Images.Store;
 using Conman.Images.Transfer;
@@ -155,13 +156,8 @@ public sealed partial class RegistryClient(RegistrySettings settings) : IDisposa
             type = Parse(content, Manifest.Parse, reference.Familiar).MediaType ?? type;
         var digest = Digest.Of(content);
         var expected = reference.Digest ?? ContentDigest(response);
-        if (expected is { Algorithm: "sha512" } other)
-        {
-            using var hash = other.NewHash();
-            hash.AppendData(content);
-            if (other.Is(hash.GetHashAndReset()))
-                digest = other;
-        }
+        if (expected is { Algorithm: "sha512" } other && other.IsOf(content))
+            digest = other;
         if (expected is not null && digest != expected)
             throw new RegistryException($"{host.Domain} sends another manifest for {reference.Familiar} than its digest says: {digest}, not {expected}");
         return new Document(new Descriptor { MediaType = type, Digest = digest.ToString(), Size = content.Length }, content);

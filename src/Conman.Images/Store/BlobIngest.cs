@@ -78,15 +78,16 @@ public sealed class BlobIngest : IBlobSink, IDisposable
     }
 
     /// <summary>Whether all of it is there and is what its digest says.</summary>
+    public bool IsWhole => Written == Descriptor.Size && _digest.Is(_hash.GetCurrentHash());
+
+    /// <summary>Sees to it that all of it is there and is what its digest says.</summary>
     /// <exception cref="ImageException">It is not. What was there is removed: nothing of it can be trusted.</exception>
     public void Verify()
     {
-        if (Written == Descriptor.Size && _digest.Is(_hash.GetHashAndReset()))
+        if (IsWhole)
             return;
         Files.TryUnlink(_name, _store.Ingest.Number);
-        throw Written != Descriptor.Size
-            ? BlobStore.WrongSize(Descriptor, Written)
-            : new ImageException($"blob {_digest} has other content than its digest says");
+        throw Written != Descriptor.Size ? BlobStore.WrongSize(Descriptor, Written) : BlobStore.WrongContent(Descriptor);
     }
 
     /// <summary>Puts it in its place; the caller has verified it and synced the file system, and syncs the folder by <see cref="BlobStore"/>.</summary>

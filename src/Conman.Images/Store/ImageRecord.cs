@@ -38,6 +38,9 @@ public sealed partial class ImageRecord
     /// <summary>When the name was given, RFC 3339.</summary>
     public string? Tagged { get; set; }
 
+    /// <summary>This moment, RFC 3339.</summary>
+    public static string Now => DateTimeOffset.UtcNow.ToString("yyyy-MM-ddTHH:mm:ssZ", System.Globalization.CultureInfo.InvariantCulture);
+
     /// <summary>The image's id.</summary>
     public Digest Id => Digest.Parse(Config?.Digest);
 
@@ -104,9 +107,7 @@ public sealed class ImageRecords(FileDescriptor folder) : IDisposable
     /// <summary>Writes a record, to last. An image that thereby loses its last name keeps one by its digest; one that gets a name needs no other.</summary>
     public void Write(ImageRecord record)
     {
-        // One writer at a time: what is written depends on what is there.
-        using var writing = Files.Open(".", OpenFlags.ReadOnly | Files.Directory, folder.Number);
-        Files.Lock(writing, wait: true, "images");
+        using var writing = Lock();
         var all = All([]);
         bool HasOther(ImageRecord of) => all.Exists(r => r.Config?.Digest == of.Config?.Digest && r.Name != of.Name);
         if (record.Repository == Nameless && HasOther(record))
@@ -124,8 +125,27 @@ public sealed class ImageRecords(FileDescriptor folder) : IDisposable
     /// <summary>Removes a name; false if there is none.</summary>
     public bool Remove(string name) => Files.TryUnlink(FileName(name), folder.Number) == 0;
 
+    /// <summary>Removes what killed commands wrote beside a record and did not rename to it.</summary>
+    internal void RemoveHalfWritten()
+    {
+        using var writing = Lock();
+        foreach (var name in Files.List(writing, "images"))
+        {
+            if (name[0] == '.')
+                Files.TryUnlink(name, folder.Number);
+        }
+    }
+
     /// <summary>Removes a record that cannot be read, by the name of its file.</summary>
     internal void RemoveFile(string file) => Files.TryUnlink(file, folder.Number);
+
+    // One writer at a time: what is written depends on what is there.
+    private FileDescriptor Lock()
+    {
+        var own = Files.Open(".", OpenFlags.ReadOnly | Files.Directory, folder.Number);
+        Files.Lock(own, wait: true, "images");
+        return own;
+    }
 
     private void Replace(ImageRecord record) => Storage.Replace(folder, FileName(record.Name!), record.ToUtf8(indented: true));
 

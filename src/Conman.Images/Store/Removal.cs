@@ -1,8 +1,6 @@
 // Removal: what no record and no lease refers to goes. There are no counters that could be wrong: what is used is found out each time.
 
 using Conman.Linux;
-using Conman.Oci;
-using Conman.Oci.ImageSpec;
 
 namespace Conman.Images.Store;
 
@@ -41,6 +39,7 @@ public static class Removal
         store.Leases.AddTo(used);
 
         store.Layers.RemoveHalfMade();
+        store.Images.RemoveHalfWritten();
         foreach (var chainId in store.Layers.All().Where(id => !used.Contains(id.ToString())).ToList())
         {
             removed = removed with { Freed = removed.Freed + Trees.Measure(store.Layers.Folder.Number, chainId.Hex) };
@@ -62,18 +61,10 @@ public static class Removal
         used.Add(record.Target!.Digest!);
         used.Add(record.Manifest!.Digest!);
         used.Add(record.Config!.Digest!);
-        try
-        {
-            foreach (var layer in Manifest.Parse(store.Blobs.ReadDocument(record.Manifest)).Layers ?? [])
-                used.Add(layer.Digest ?? "");
-            var diffIds = Image.Parse(store.Blobs.ReadDocument(record.Config)).Rootfs?.DiffIds ?? [];
-            foreach (var chainId in LayerStore.ChainIds(diffIds.ConvertAll(Digest.Parse)))
-                used.Add(chainId.ToString());
-        }
-        catch (OciFormatException e)
-        {
-            throw new ImageException($"image {record.Name} is damaged ({e.Message}): run 'conman image check --repair'", e);
-        }
+        foreach (var layer in ImageDocuments.Manifest(store, record).Layers ?? [])
+            used.Add(layer.Digest ?? "");
+        foreach (var chainId in ImageDocuments.ChainIds(ImageDocuments.Image(store, record)))
+            used.Add(chainId.ToString());
     }
 
     private static DiskUse RemovePartial(ImageStore store, bool all)

@@ -14,10 +14,10 @@ public interface IImageSource
     /// <summary>What the image's name stands for now, without its content where that is cheaper; null if the source cannot tell.</summary>
     Digest? CurrentDigest();
 
-    /// <summary>What the image's name stands for: a manifest or an index, verified.</summary>
+    /// <summary>What the image's name stands for: a manifest or an index. The pull verifies it.</summary>
     Document Root();
 
-    /// <summary>A manifest or an index by its descriptor, no longer than <see cref="Store.BlobStore.LongestDocument"/>, verified.</summary>
+    /// <summary>A manifest or an index by its descriptor, no longer than <see cref="Store.BlobStore.LongestDocument"/>. The pull verifies it.</summary>
     byte[] Manifest(Descriptor descriptor);
 
     /// <summary>Hands the bytes of a blob to the sink, from <see cref="IBlobSink.Written"/> on where it can; the sink verifies them.</summary>

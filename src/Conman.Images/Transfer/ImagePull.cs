@@ -3,7 +3,6 @@
 // Killed at any moment, it leaves blobs that are whole, layers that are whole, and downloads that the next pull goes on with. An image's record is
 // written when everything that it names is on the disk.
 
-using System.Runtime.ExceptionServices;
 using Conman.Images.Store;
 using Conman.Oci;
 using Conman.Oci.ImageSpec;
@@ -63,7 +62,7 @@ public sealed class ImagePull(ImageStore store, IImageSource source, UnpackLayer
             Size = chain.Sum(id => store.Layers.Find(id)?.Size ?? 0),
             Platform = Platforms.Format(runsOn),
             Pulled = fromRegistry,
-            Tagged = DateTimeOffset.UtcNow.ToString("yyyy-MM-ddTHH:mm:ssZ", System.Globalization.CultureInfo.InvariantCulture),
+            Tagged = ImageRecord.Now,
         };
         var newer = store.Images.Find(name)?.Config?.Digest != record.Config!.Digest;
         store.Images.Write(record);
@@ -73,6 +72,7 @@ public sealed class ImagePull(ImageStore store, IImageSource source, UnpackLayer
     /// <summary>Follows indexes to the manifest for a platform.</summary>
     private Document Choose(Document document, Platform platform, int depth)
     {
+        BlobStore.Verify(document.Descriptor, document.Content);
         var type = document.Descriptor.MediaType;
         if (MediaTypes.IsManifest(type))
         {
@@ -131,10 +131,10 @@ public sealed class ImagePull(ImageStore store, IImageSource source, UnpackLayer
             return false;
         try
         {
-            return Manifest.Parse(store.Blobs.ReadDocument(record.Manifest!)).Layers!.TrueForAll(store.Blobs.Contains)
-                && LayerStore.ChainIds(Image.Parse(store.Blobs.ReadDocument(record.Config!)).Rootfs!.DiffIds!.ConvertAll(Digest.Parse)).All(store.Layers.Contains);
+            return (ImageDocuments.Manifest(store, record).Layers ?? []).TrueForAll(store.Blobs.Contains)
+                && ImageDocuments.ChainIds(ImageDocuments.Image(store, record)).All(store.Layers.Contains);
         }
-        catch (Exception e) when (e is ImageException or OciFormatException)
+        catch (ImageException)
         {
             return false;
         }

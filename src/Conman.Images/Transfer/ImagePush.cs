@@ -1,6 +1,5 @@
 // A push: every blob that the registry lacks, several at a time, then the manifest, by which they become an image.
 
-using System.Runtime.ExceptionServices;
 using Conman.Images.References;
 using Conman.Images.Registry;
 using Conman.Images.Store;
@@ -25,7 +24,7 @@ public sealed class ImagePush(ImageStore store, RegistryClient registry, ITransf
         progress.Begin(items);
         // Where the registry may have them already: the repositories that this host's images with these blobs came from.
         var others = store.Images.All([]).Where(r => r.Repository != to.Name && !r.Repository.StartsWith('<')).Select(r => ImageReference.Parse(r.Repository)).DistinctBy(r => r.Name).ToList();
-        Each(blobs.Count, i => Upload(to, blobs[i], items[i], others));
+        new Workers(Parallel).Run(blobs.Count, i => Upload(to, blobs[i], items[i], others));
         registry.PutManifest(to, record.Manifest!.MediaType!, store.Blobs.ReadDocument(record.Manifest));
         return record.Manifest;
     }
@@ -48,34 +47,5 @@ public sealed class ImagePush(ImageStore store, RegistryClient registry, ITransf
         var stream = store.Blobs.Open(Digest.Parse(blob.Digest)).ToStream(FileAccess.Read);
         stream.Position = offset;
         return stream;
-    }
-
-    private static void Each(int count, Action<int> work)
-    {
-        var next = -1;
-        Exception? failure = null;
-        var threads = new Thread[Math.Min(Parallel, count)];
-        for (var t = 0; t < threads.Length; t++)
-        {
-            threads[t] = new Thread(() =>
-            {
-                for (int i; failure is null && (i = Interlocked.Increment(ref next)) < count;)
-                {
-                    try
-                    {
-                        work(i);
-                    }
-                    catch (Exception e) when (e is ImageException or LinuxException)
-                    {
-                        Interlocked.CompareExchange(ref failure, e, null);
-                    }
-                }
-            }) { IsBackground = true };
-            threads[t].Start();
-        }
-        foreach (var thread in threads)
-            thread.Join();
-        if (failure is not null)
-            ExceptionDispatchInfo.Throw(failure);
     }
 }

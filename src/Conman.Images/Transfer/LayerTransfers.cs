@@ -2,7 +2,6 @@
 //
 // A layer's lock is taken before its blob's, and nobody waits for a layer while he holds a blob: so pulls that share layers never wait in a circle.
 
-using System.Runtime.ExceptionServices;
 using Conman.Images.Layers;
 using Conman.Images.Registry;
 using Conman.Images.Store;
@@ -21,39 +20,24 @@ internal sealed class LayerTransfers(
     private readonly GroupCommit _commit = new(store);
     private readonly TransferItem[] _items = [.. layers.Select(l => new TransferItem(Digest.Parse(l.Digest), l.Size))];
     private readonly ManualResetEventSlim[] _done = [.. layers.Select(_ => new ManualResetEventSlim())];
-    private Exception? _failure;
-    private int _next = -1;
+    private Workers _workers = new(1);
 
     /// <summary>Returns when all are in the store, or throws what the first of them failed by.</summary>
     public void Run(int parallel)
     {
         progress.Begin(_items);
-        var threads = new Thread[Math.Min(parallel, layers.Count)];
-        for (var i = 0; i < threads.Length; i++)
-        {
-            threads[i] = new Thread(Work, 512 << 10) { IsBackground = true };
-            threads[i].Start();
-        }
-        foreach (var thread in threads)
-            thread.Join();
-        if (_failure is not null)
-            ExceptionDispatchInfo.Throw(_failure);
-    }
-
-    private void Work()
-    {
-        for (int i; _failure is null && (i = Interlocked.Increment(ref _next)) < layers.Count;)
+        _workers = new Workers(parallel);
+        _workers.Run(layers.Count, i =>
         {
             try
             {
                 Transfer(i);
             }
-            catch (Exception e) when (e is ImageException or LinuxException)
+            finally
             {
-                Interlocked.CompareExchange(ref _failure, e, null);
+                _done[i].Set();
             }
-            _done[i].Set();
-        }
+        });
     }
 
     private void Transfer(int i)
@@ -96,7 +80,7 @@ internal sealed class LayerTransfers(
                 _commit.Commit(blob, null);
             for (var below = 0; below < i; below++)
                 _done[below].Wait();
-            if (_failure is not null)
+            if (_workers.Failure is not null)
                 return;
             making.CopyFromBelow(diff, unpacked.ImpliedDirectories, [.. chain.Take(i).Reverse()]);
             _commit.Commit(null, making);
@@ -124,7 +108,14 @@ internal sealed class LayerTransfers(
         blob.Tee = unpacking;
         Tell(item, TransferState.Downloading);
         blob.Resume();
-        source.Download(blob.Descriptor, new Watched(this, blob, item));
+        var resumed = blob.Written > 0;
+        var watched = new Watched(this, blob, item);
+        source.Download(blob.Descriptor, watched);
+        if (resumed && !blob.IsWhole)
+        {
+            watched.Restart();
+            source.Download(blob.Descriptor, watched);
+        }
         blob.Verify();
         if (unpacking is null)
             return null;
@@ -145,7 +136,7 @@ internal sealed class LayerTransfers(
 
         public void Write(ReadOnlySpan<byte> bytes)
         {
-            if (transfers._failure is { } failure)
+            if (transfers._workers.Failure is { } failure)
                 throw new ImageException(failure.Message, failure);
             blob.Write(bytes);
             item.Bytes = blob.Written;

@@ -1,4 +1,4 @@
-// Help texts, laid out from the declarations; their first two lines are those that runc's callers look for.
+// Help texts, laid out from the declarations.
 
 using System.Text;
 
@@ -10,10 +10,13 @@ internal static class HelpText
     public static string Of(string program, Command command)
     {
         var text = new StringBuilder();
-        text.Append($"NAME:\n   {program} {command.Name} - {command.Help}\n\n{Usage(program, command)}");
+        text.Append($"{Usage(program, command)}\n{command.Help}\n");
         Options(text, command.Options);
         return text.ToString();
     }
+
+    /// <summary>The two lines that runc's callers look for at a help text's beginning.</summary>
+    public static string Name(string program, string about) => $"NAME:\n   {program} - {about}\n\n";
 
     /// <summary>One line: what a command takes.</summary>
     public static string Usage(string program, Command command) =>
@@ -23,7 +26,7 @@ internal static class HelpText
     public static string Of(string program, string about, IEnumerable<Command> commands, Option[] options)
     {
         var text = new StringBuilder();
-        text.Append($"NAME:\n   {program} - {about}\n\nUsage: {program} [OPTIONS] COMMAND\n\nCommands:\n");
+        text.Append($"Usage: {program} {(options.Length > 0 ? "[OPTIONS] " : "")}COMMAND\n\n{about}\n\nCommands:\n");
         foreach (var command in commands)
             text.Append($"  {command.Name,-10}  {command.Help}\n");
         Options(text, options);

@@ -36,7 +36,7 @@ internal static class ImageNames
         Platform = like.Platform,
         // Where the registry has it under this digest is known of the old repository only.
         Pulled = like.Pulled && name.StartsWith(like.Repository + ":", StringComparison.Ordinal),
-        Tagged = DateTimeOffset.UtcNow.ToString("yyyy-MM-ddTHH:mm:ssZ", System.Globalization.CultureInfo.InvariantCulture),
+        Tagged = ImageRecord.Now,
     });
 
     /// <summary>Sees to it that an image has a name left when it loses these.</summary>

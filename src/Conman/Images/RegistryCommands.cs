@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Conman.CommandLine;
 using Conman.Formatting;
+using Conman.Images.Configuration;
 using Conman.Images;
 using Conman.Images.Layers;
 using Conman.Images.References;

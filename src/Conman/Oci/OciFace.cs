@@ -72,7 +72,8 @@ internal static class OciFace
             var context = Context(program, global, log);
             if (global.Has("help") || global.Has("usage") || next == args.Length || args[next] is "h" || (args[next] is "help" && next + 1 == args.Length))
             {
-                Output.Write(HelpText.Of(program, "Open Container Initiative runtime (runtime-spec 1.3), to be used in place of runc", OciCommands.All(context), GlobalOptions));
+                const string About = "Open Container Initiative runtime (runtime-spec 1.3), to be used in place of runc";
+                Output.Write(HelpText.Name(program, About) + HelpText.Of(program, About, OciCommands.All(context), GlobalOptions));
                 return 0;
             }
             var helped = args[next] == "help"; // "help COMMAND" is "COMMAND --help"
@@ -84,7 +85,7 @@ internal static class OciFace
             var (arguments, _) = Arguments.Parse(args, next + 1, options, command.StopAfter, global);
             if (helped || arguments.Has("help") || arguments.Has("usage"))
             {
-                Output.Write(arguments.Has("usage") ? HelpText.Usage(program, command) : HelpText.Of(program, command));
+                Output.Write(arguments.Has("usage") ? HelpText.Usage(program, command) : HelpText.Name($"{program} {command.Name}", command.Help) + HelpText.Of(program, command));
                 return 0;
             }
             if (arguments.Words.Count < command.Count.Least)

@@ -188,6 +188,51 @@ public sealed class ImageCommandTests : IClassFixture<ImageInRegistry>, IDisposa
         Assert.Contains("no errors", Conman("image check"), StringComparison.Ordinal);
     }
 
+    /// <summary>
+    /// A pull is killed at its first, second, … call of every kind that changes the disk, in whichever thread or process comes to it first. Each time
+    /// what is left is consistent, and the next pull and one removal leave nothing that should not be there.
+    /// </summary>
+    [SkippableFact]
+    public void B11_E1_A_pull_that_is_killed_at_any_call_leaves_what_the_next_one_finishes()
+    {
+        Skip.IfNot(Host.Has("strace"), "needs strace");
+        foreach (var call in (string[])["openat", "mkdirat", "pwrite64", "renameat", "syncfs", "fsync", "unlinkat", "ftruncate", "sync_file_range", "write", "flock", "clone3"])
+        {
+            for (var n = 1; n < 60; n += n < 12 ? 1 : 7)
+            {
+                var killed = Host.Shell(_scratch.Path, $"rm -rf store; strace -f -qq -o trace -e trace={call} -e inject={call}:signal=KILL:when={n} {Binary} --root store pull -q {Tiny} > output 2>&1 && echo whole || true");
+                Assert.True(!Directory.Exists(_scratch["store/images"]) || Conman("image check").Contains("no errors", StringComparison.Ordinal), $"killed at {call} {n}");
+                Assert.Equal(Tiny + "\n", Conman("pull -q " + Tiny));
+                Assert.Contains("no errors", Conman("image check"), StringComparison.Ordinal);
+                Conman("rmi -a");
+                Conman("image prune -f");
+                Assert.True(Host.Shell(_scratch.Path, "find store -type f ! -name lock; find store/layers -mindepth 1").Length == 0,
+                    $"killed at {call} {n}, this is left: {Host.Shell(_scratch.Path, "find store")}");
+                if (killed.Length > 0)
+                    break;
+            }
+        }
+    }
+
+    [SkippableFact]
+    public void E3_What_a_power_cut_left_of_a_download_is_fetched_again_without_a_word()
+    {
+        var layer = Host.Shell(_scratch.Path, $"skopeo inspect --raw --tls-verify=false docker://{Tiny}");
+        var digest = (string)JsonNode.Parse(layer)!["layers"]![0]!["digest"]!;
+        Conman("images");
+        File.WriteAllBytes(_scratch["store/ingest/" + digest.Replace(':', '-')], new byte[20]);
+        Conman("pull -q " + Tiny);
+        Assert.Contains("no errors", Conman("image check"), StringComparison.Ordinal);
+    }
+
+    [SkippableTheory]
+    [InlineData("load -i /etc/passwd", "cannot read /etc/passwd: this is no tar archive", 125), InlineData("load -i /nonexistent", "cannot open /nonexistent: no such file or directory", 125)]
+    [InlineData("load < /dev/null", "standard input is no image", 125), InlineData("pull UPPER", "repository name (library/UPPER) must be lowercase", 125)]
+    [InlineData("pull 127.0.0.1:1/x", "cannot connect to 127.0.0.1:1: connection refused", 125), InlineData("images --formt json", "did you mean --format?", 125)]
+    [InlineData("images -f bogus=1", "--filter bogus: there is no such filter", 125), InlineData("save nothing -o f", "no such image: nothing", 1)]
+    [InlineData("tag a", "tag needs IMAGE NAME", 125), InlineData("push never/here", "An image does not exist locally with the tag: never/here:latest", 1)]
+    public void Odd_words_get_one_line_that_names_them(string arguments, string says, int code) => Assert.Contains(says, Conman(arguments, code), StringComparison.Ordinal);
+
     [SkippableFact]
     public void B10_However_many_pull_at_once_each_blob_comes_once()
     {

@@ -3,6 +3,7 @@
 using System.Globalization;
 using System.Security.Authentication;
 using System.Text;
+using Conman.Images.Configuration;
 using Conman.Images.References;
 using Conman.Images.Registry;
 using Conman.Oci.ImageSpec;

@@ -2,6 +2,7 @@
 
 using System.Diagnostics;
 using System.Text;
+using Conman.Images.Configuration;
 using Conman.Images.References;
 using Conman.Images.Registry;
 using Conman.Oci.ImageSpec;

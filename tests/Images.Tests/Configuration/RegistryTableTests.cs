@@ -1,8 +1,9 @@
 // The configuration of registries: where a repository is looked for, and in what order; and the TOML that it is written in.
 
+using Conman.Images.Configuration;
 using Conman.Images.References;
 
-namespace Conman.Images.Tests.References;
+namespace Conman.Images.Tests.Configuration;
 
 public class RegistryTableTests
 {

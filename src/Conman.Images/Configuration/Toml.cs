@@ -5,7 +5,7 @@
 using System.Globalization;
 using System.Text;
 
-namespace Conman.Images.References;
+namespace Conman.Images.Configuration;
 
 /// <summary>A table: values are string, bool, long, List of these, or a table.</summary>
 internal sealed class TomlTable : Dictionary<string, object>

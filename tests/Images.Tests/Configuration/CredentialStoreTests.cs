@@ -1,9 +1,10 @@
 // Credentials in the files of Docker and Podman, and in helpers.
 
+using Conman.Images.Configuration;
 using Conman.Images.References;
 using Conman.Images.Registry;
 
-namespace Conman.Images.Tests.References;
+namespace Conman.Images.Tests.Configuration;
 
 public sealed class CredentialStoreTests : IDisposable
 {

@@ -5,7 +5,7 @@ using Conman.Images.Registry;
 using Conman.Linux;
 using Conman.Oci;
 
-namespace Conman.Images.References;
+namespace Conman.Images.Configuration;
 
 /// <summary>What a helper keeps.</summary>
 [OciObject]

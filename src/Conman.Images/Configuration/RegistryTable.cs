@@ -4,10 +4,11 @@
 using System.Collections.Concurrent;
 using System.Net;
 using System.Text;
+using Conman.Images.References;
 using Conman.Images.Registry;
 using Conman.Linux;
 
-namespace Conman.Images.References;
+namespace Conman.Images.Configuration;
 
 /// <summary>One place where a repository may be had.</summary>
 public sealed record RegistryLocation(string Domain, string Path);

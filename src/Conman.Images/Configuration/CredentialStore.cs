@@ -4,11 +4,12 @@
 // What else is in the file stays as it is.
 
 using System.Text;
+using Conman.Images.References;
 using Conman.Images.Registry;
 using Conman.Linux;
 using Conman.Oci;
 
-namespace Conman.Images.References;
+namespace Conman.Images.Configuration;
 
 /// <summary>The file <c>config.json</c> or <c>auth.json</c>.</summary>
 [OciObject]
