@@ -23,6 +23,7 @@ public sealed class OciObjectGenerator : IIncrementalGenerator
 
     private static (string Name, string Text) Generate(INamedTypeSymbol type, CancellationToken cancel)
     {
+        var docker = type.GetAttributes().Any(a => a.AttributeClass?.Name == "OciObjectAttribute" && a.NamedArguments.Any(n => n.Key == "Docker" && n.Value.Value is true));
         var members = new List<(string Property, string Json, ITypeSymbol Type, bool Required)>();
         foreach (var property in type.GetMembers().OfType<IPropertySymbol>())
         {
@@ -30,7 +31,7 @@ public sealed class OciObjectGenerator : IIncrementalGenerator
             if (property.IsStatic || property.SetMethod is null || property.DeclaredAccessibility != Accessibility.Public)
                 continue;
             var named = property.GetAttributes().FirstOrDefault(a => a.AttributeClass?.Name == "OciNameAttribute");
-            var json = named is null ? char.ToLowerInvariant(property.Name[0]) + property.Name.Substring(1) : (string)named.ConstructorArguments[0].Value!;
+            var json = named is not null ? (string)named.ConstructorArguments[0].Value! : docker ? property.Name : char.ToLowerInvariant(property.Name[0]) + property.Name.Substring(1);
             var required = property.GetAttributes().Any(a => a.AttributeClass?.Name == "OciRequiredAttribute");
             members.Add((property.Name, json, property.Type, required));
         }
@@ -75,7 +76,7 @@ public sealed class OciObjectGenerator : IIncrementalGenerator
                 {
                     reader.BeginObject();
                     var result = new {{type.Name}}();
-                    {{(members.Count == 0 ? "" : "ulong seen = 0;")}}
+                    {{string.Concat(Enumerable.Range(0, (members.Count + 63) / 64).Select(n => $"ulong seen{n} = 0; "))}}
                     while (reader.NextMember())
                     {
 
@@ -86,7 +87,7 @@ public sealed class OciObjectGenerator : IIncrementalGenerator
             text.Append($$"""
                         {{(i == 0 ? "if" : "else if")}} (reader.IsMember("{{json}}"u8))
                         {
-                            if (reader.BeginMember("{{json}}", {{i}}, ref seen))
+                            if (reader.BeginMember("{{json}}", {{i % 64}}, ref seen{{i / 64}}))
                             {
                                 {{Read($"result.{property}", memberType, 0)}}
                             }
@@ -111,7 +112,7 @@ public sealed class OciObjectGenerator : IIncrementalGenerator
 
             """);
         foreach (var (property, json, memberType, required) in members)
-            text.Append(WriteMember(property, json, memberType, required));
+            text.Append(docker ? WriteDockerMember(property, json, memberType) : WriteMember(property, json, memberType, required));
         text.Append("""
                     Conman.Oci.UnknownMembers.WriteAll(writer, _unknown);
                     writer.WriteEndObject();
@@ -175,6 +176,17 @@ public sealed class OciObjectGenerator : IIncrementalGenerator
         return nullable
             ? $"        if ({property} is {{ }} value{property}) {{ writer.WritePropertyName(\"{json}\"u8); {WriteValue("value" + property, Bare(type), 0)} }}\n"
             : $"        writer.WritePropertyName(\"{json}\"u8); {WriteValue(property, type, 0)}\n";
+    }
+
+    // What holds nothing is left out, or written as Go writes it: "", 0, false or null.
+    private static string WriteDockerMember(string property, string json, ITypeSymbol type)
+    {
+        var name = $"writer.WritePropertyName(\"{json}\"u8);";
+        if (type.SpecialType == SpecialType.System_String)
+            return $"        if (writer.Whole || !string.IsNullOrEmpty({property})) {{ {name} writer.WriteStringValue({property} ?? \"\"); }}\n";
+        if (type.IsValueType && SymbolEqualityComparer.Default.Equals(Bare(type), type))
+            return $"        if (writer.Whole || {property} != default) {{ {name} {WriteValue(property, type, 0)} }}\n";
+        return $"        if ({property} is {{ }} value{property}) {{ {name} {WriteValue("value" + property, Bare(type), 0)} }} else if (writer.Whole) {{ {name} writer.WriteNullValue(); }}\n";
     }
 
     private static string WriteValue(string value, ITypeSymbol type, int depth)

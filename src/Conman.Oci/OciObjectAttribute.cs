@@ -4,7 +4,12 @@ namespace Conman.Oci;
 
 /// <summary>A JSON object whose members are the class's public settable properties, in camelCase unless a <see cref="OciNameAttribute"/> says otherwise.</summary>
 [AttributeUsage(AttributeTargets.Class)]
-public sealed class OciObjectAttribute : Attribute;
+public sealed class OciObjectAttribute : Attribute
+{
+    /// <summary>An object of Docker's: the members have the properties' names as they are, and one that holds nothing (0 and "" too) is only
+    /// written where <see cref="OciWriter.Whole"/> asks for it.</summary>
+    public bool Docker { get; set; }
+}
 
 /// <summary>The member's name in JSON where it is not the property's name in camelCase.</summary>
 [AttributeUsage(AttributeTargets.Property)]

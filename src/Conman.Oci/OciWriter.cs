@@ -16,6 +16,9 @@ public sealed class OciWriter(string? indent = null)
     private int _depth;
     private bool _first = true, _afterName;
 
+    /// <summary>Docker's objects are written with all their members, as Docker shows them.</summary>
+    public bool Whole { get; init; }
+
     /// <summary>The document so far.</summary>
     public ReadOnlySpan<byte> Written => _bytes.AsSpan(0, _used);
 
