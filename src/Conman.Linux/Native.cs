@@ -12,6 +12,9 @@ internal static unsafe partial class Native
     [LibraryImport(Libc, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int openat(int dirfd, string path, int flags, uint mode);
 
+    [LibraryImport(Libc, SetLastError = true)]
+    internal static partial int getrlimit(int resource, ulong* limits);
+
     [LibraryImport(Libc, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int setenv(string name, string value, int overwrite);
 

@@ -250,6 +250,14 @@ public static unsafe class Processes
     /// <summary>The numeric effective group id.</summary>
     public static uint EffectiveGroup => Native.getegid();
 
+    /// <summary>The ceiling of one of this process's own limits (getrlimit(2)).</summary>
+    /// <param name="resource">RLIMIT_*.</param>
+    public static ulong HardLimit(int resource)
+    {
+        var limits = stackalloc ulong[2];
+        return Native.getrlimit(resource, limits) == 0 ? limits[1] : ulong.MaxValue;
+    }
+
     private readonly ref struct Utf8Vector
     {
         public readonly byte** Pointers;

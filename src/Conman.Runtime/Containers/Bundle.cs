@@ -1,6 +1,5 @@
 // A bundle: a folder with config.json and, mostly, the root file system that it names.
 
-using System.Text;
 using Conman.Linux;
 using Conman.Oci.RuntimeSpec;
 using Conman.Runtime.Cgroups;
@@ -93,36 +92,5 @@ public sealed record Bundle(string Path, byte[] Json, Spec Spec)
         }
         using var root = Files.TryOpen(folder, OpenFlags.Path | Files.Directory, out _);
         return root is null ? null : UserDatabase.HomeOf(root, path, Spec.Process?.User?.Uid ?? 0);
-    }
-}
-
-/// <summary>passwd(5) of a container.</summary>
-internal static class UserDatabase
-{
-    private const int LargestFile = 1 << 20;
-
-    /// <summary>The home directory of a numeric user; null if the file does not say.</summary>
-    public static string? HomeOf(FileDescriptor root, string path, uint uid)
-    {
-        // NonBlock: a FIFO in an image must not make the runtime wait for a writer.
-        using var file = Files.TryOpenResolved(root.Number, path, OpenFlags.ReadOnly | OpenFlags.NonBlock, Resolve.InRoot | Resolve.NoMagicLinks, out _);
-        if (file is null || Files.Status(file, path).Type != FileType.Regular)
-            return null;
-        byte[] content;
-        try
-        {
-            content = Files.ReadAll(file, path, LargestFile);
-        }
-        catch (LinuxException)
-        {
-            return null;
-        }
-        foreach (var line in content.AsSpan().Split((byte)'\n'))
-        {
-            var fields = Encoding.UTF8.GetString(content.AsSpan()[line]).Split(':');
-            if (fields.Length >= 6 && uint.TryParse(fields[2], out var id) && id == uid)
-                return fields[5].Length > 0 ? fields[5] : null;
-        }
-        return null;
     }
 }
