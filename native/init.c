@@ -14,24 +14,22 @@
 #include <linux/errno.h>
 #include <linux/fcntl.h>
 #include <linux/filter.h>
-#include <linux/if.h>
 #include <linux/magic.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
 #include <linux/prctl.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
-#include <linux/sockios.h>
 #include <linux/stat.h>
 #include <linux/un.h>
 #include <sys/types.h>
 
 #define SHUT(fd) sys1(__NR_close, fd)
 
-static const struct plan_header *plan;
+static struct plan_header *plan; /* ours alone: paths in it are cut for a moment where a parent is meant */
 static int status;                 /* where reports go */
 static int terminal = -1;          /* the container's side of its terminal, from OP_CONSOLE to OP_TERMINAL */
-static int held = -1;              /* a mount that OP_MOUNT made, until OP_ATTACH puts it in its place */
+static int held = -1;              /* a mount that OP_MOUNT made, until OP_ATTACH puts it in its place; or what OP_CALL opened for the next calls */
 static const char *executable;     /* what OP_FIND found */
 static struct plan_report report;  /* the kernel's words gather here before a failure is told */
 
@@ -89,9 +87,18 @@ static void wait_for_go(void)
         leave(1);
 }
 
+/* As the first process of a pid namespace this one has no default actions; whoever asks a container that waits to end is to be heard. */
+__attribute__((noreturn)) static void end(int signal)
+{
+    leave(128 + signal);
+}
+
 /* A connection alone is a question ("are you still waiting?"); a byte on it is the order to go on. */
 static int await_start(int listener)
 {
+    static const struct { void (*handler)(int); unsigned long flags; void *restorer; uint64_t mask; } action = { end, 0x04000000 /* SA_RESTORER */, end, 0 };
+    for (int i = 0; i < 3; i++)
+        sys4(__NR_rt_sigaction, "\1\2\17"[i] /* SIGHUP, SIGINT, SIGTERM */, &action, 0, 8);
     for (;;) {
         char go;
         long fd = sys4(__NR_accept4, listener, 0, 0, O_CLOEXEC), n;
@@ -131,56 +138,58 @@ static uint32_t file_type(int fd)
     return error ? 0 : info.stx_mode & 0170000;
 }
 
-/*
- * Opens a path in the root and makes what is missing: directories on the way, and at its end a directory or an empty file. Each step
- * resolves from the root again, so that a link on the way leads where the container will see it lead.
- */
-static int make_in_root(const char *path, int file, uint32_t mode, uint64_t extra)
+static int make_in_root(char *path, int file, uint32_t mode, uint64_t extra);
+
+/* The directory that holds a path, made where it is missing, and the last name of the path. */
+static int open_parent(char *path, const char **name, uint64_t extra)
 {
-    char part[4096];
-    size_t n = 0;
-    int at = plan->root, last = 0;
-
-    while (*path == '/')
-        path++;
-    if (!*path)
+    char *slash = path + length(path);
+    while (slash > path + 1 && slash[-1] == '/')
+        *--slash = 0;
+    while (slash > path && *slash != '/')
+        slash--;
+    *name = slash + (*slash == '/');
+    while (slash > path && slash[-1] == '/')
+        slash--;
+    if (slash == path)
         return open_in_root("/", O_PATH, extra);
-    for (; !last; path += *path == '/') {
-        size_t begin = n;
-        while (*path && *path != '/' && n < sizeof part - 2)
-            part[n++] = *path++;
-        part[n] = 0;
-        if (n >= sizeof part - 2)
-            return -ENAMETOOLONG;
-        while (path[0] == '/' && path[1] == '/')
-            path++;
-        last = !*path || !path[1];
-
-        int fd = open_in_root(part, O_PATH, extra);
-        if (fd == -ENOENT) {
-            long made = last && file ? sys4(__NR_mknodat, at, part + begin, 0100000 | mode, 0)
-                                     : sys3(__NR_mkdirat, at, part + begin, last ? mode : 0755);
-            fd = made && made != -EEXIST ? (int)made : open_in_root(part, O_PATH, extra);
-        }
-        if (at != plan->root)
-            SHUT(at);
-        if (fd < 0)
-            return fd;
-        at = fd;
-        part[n++] = '/';
-    }
+    *slash = 0;
+    int at = make_in_root(path, 0, 0755, extra);
+    *slash = '/';
     return at;
 }
 
+/*
+ * Opens a path in the root and makes what is missing: directories on the way, at its end a directory or an empty file, and likewise where
+ * links lead that lead to nothing. Each path is resolved from the root, so that a link leads where the container will see it lead.
+ */
+static int make_in_root(char *path, int file, uint32_t mode, uint64_t extra)
+{
+    const char *name;
+    int fd = open_in_root(path, O_PATH, extra), at = fd == -ENOENT ? open_parent(path, &name, extra) : fd;
+    if (fd != -ENOENT || at < 0)
+        return at;
+    long made = file ? sys4(__NR_mknodat, at, name, 0100000 | mode, 0) : sys3(__NR_mkdirat, at, name, mode);
+    fd = made && made != -EEXIST ? (int)made : open_in_root(path, O_PATH, extra);
+    if (fd == -ENOENT) { /* of a circle of links the kernel has said ELOOP */
+        char route[name - path + 4096], *target = memcpy(route, path, name - path) + (name - path);
+        long n = sys4(__NR_readlinkat, at, name, target, 4095);
+        target[n > 0 ? n : 0] = 0;
+        fd = n < 0 ? (int)n : make_in_root(*target == '/' ? target : route, file, mode, extra);
+    }
+    SHUT(at);
+    return fd;
+}
+
 /* A mount point: found or made, and not on procfs unless the plan says that it may be. */
-static int open_dest(const char *path, uint64_t how)
+static int open_dest(char *path, uint64_t how)
 {
     int made = how & (DEST_DIRECTORY | DEST_FILE);
     uint64_t extra = how & DEST_NOFOLLOW ? RESOLVE_NO_SYMLINKS : 0;
     int fd = open_in_root(path, O_PATH | (how & DEST_LINK ? O_NOFOLLOW : 0), extra);
 
     if (fd == -ENOENT && made)
-        fd = make_in_root(path, !!(how & DEST_FILE), how & DEST_FILE ? 0644 : 0755, extra);
+        fd = make_in_root(path, !!(how & DEST_FILE), how & DEST_FILE ? 0644 : how & DEST_SHARED ? 01777 : 0755, extra);
     if (fd >= 0 && !(how & DEST_ON_PROC)) {
         struct { long type; char rest[120]; } fs;
         long error = sys2(__NR_fstatfs, fd, &fs);
@@ -202,8 +211,10 @@ static int clone_tree(int fd, unsigned recursive)
     return (int)sys3(__NR_open_tree, fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | recursive);
 }
 
-static int attach(const char *path, int tree, uint64_t how)
+static int attach(char *path, int tree, uint64_t how)
 {
+    if (!(how & (DEST_DIRECTORY | DEST_FILE)))
+        how |= file_type(tree) == 0040000 ? DEST_DIRECTORY : DEST_FILE;
     int dest = open_dest(path, how), result;
     if (dest < 0)
         return dest;
@@ -228,10 +239,10 @@ static int copy_mode(int fs, int dest)
     return error ? (int)error : (int)sys5(__NR_fsconfig, fs, FSCONFIG_SET_STRING, "mode", octal, 0);
 }
 
-static int mount_new(const struct plan_op *op)
+static int mount_new(struct plan_op *op)
 {
-    const char *path = op->bytes, *type = next_text(path), *end = (const char *)op + op->size;
-    int dest = open_dest(path, op->x[2]), fs, mount = -1, error;
+    const char *type = next_text(op->bytes), *end = (const char *)op + op->size;
+    int dest = open_dest(op->bytes, op->x[2]), fs, mount = -1, error;
 
     if (dest < 0)
         return dest;
@@ -305,26 +316,10 @@ static int make_readonly(const char *path)
     return result;
 }
 
-/* The directory that holds a path, and the last name of it. */
-static int open_parent(const char *path, const char **name)
-{
-    char part[4096];
-    size_t cut = 0, n = length(path);
-    for (size_t i = 0; i < n; i++)
-        if (path[i] == '/')
-            cut = i;
-    *name = path[0] == '/' || cut ? path + cut + 1 : path;
-    if (cut >= sizeof part)
-        return -ENAMETOOLONG;
-    memcpy(part, path, cut);
-    part[cut] = 0;
-    return make_in_root(part, 0, 0755, 0);
-}
-
-static int make_node(const struct plan_op *op)
+static int make_node(struct plan_op *op)
 {
     const char *name;
-    int at = open_parent(op->bytes, &name);
+    int at = open_parent(op->bytes, &name, 0);
     if (at < 0)
         return at;
     int error = (int)sys4(__NR_mknodat, at, name, op->x[0], op->x[1]);
@@ -334,11 +329,11 @@ static int make_node(const struct plan_op *op)
     return error == -EEXIST ? 0 : error; /* bundles bring devices of their own: they stay */
 }
 
-static int make_symlink(const char *path, const char *target, int exact)
+static int make_symlink(char *path, const char *target, int exact)
 {
     const char *name;
     char there[4096];
-    int at = open_parent(path, &name);
+    int at = open_parent(path, &name, 0);
     if (at < 0)
         return at;
     int error = (int)sys3(__NR_symlinkat, target, at, name);
@@ -354,51 +349,24 @@ static int make_symlink(const char *path, const char *target, int exact)
 }
 
 /*
- * umount2(2) knows only paths. This one leads from the host's own procfs over this process's descriptors to the very mount that was
+ * umount2(2) knows only paths. This one leads from the host's own procfs over this process's descriptor 0 to the very mount that was
  * looked at, whatever the container does to its names meanwhile.
  */
-static int unmount(const struct plan_op *op)
+static int unmount(struct plan_op *op)
 {
-    char path[24] = "self/fd/";
     struct statx info;
-    int n = length(path), digits = 1, dest = open_in_root(op->bytes, O_PATH, 0);
+    int dest = open_in_root(op->bytes, O_PATH, 0);
     long error = dest < 0 ? dest : sys5(__NR_statx, dest, "", AT_EMPTY_PATH, op->x[1], &info);
     if (!error && info.stx_mnt_id != op->x[0])
         error = -EINVAL;
     if (!error)
         error = sys1(__NR_fchdir, op->a);
-    if (error)
-        return (int)error;
-    for (int i = dest; i >= 10; i /= 10)
-        digits++;
-    for (path[n + digits] = 0; digits--; dest /= 10)
-        path[n + digits] = (char)('0' + dest % 10);
-    return (int)sys2(__NR_umount2, path, 2 /* MNT_DETACH */);
-}
-
-static int write_file(int at, const char *path, const char *content)
-{
-    struct open_how how = { .flags = O_WRONLY | O_CLOEXEC, .resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS };
-    int fd = (int)sys4(__NR_openat2, at, path, &how, sizeof how);
-    if (fd < 0)
-        return fd;
-    long n = sys3(__NR_write, fd, content, length(content));
-    SHUT(fd);
-    return n < 0 ? (int)n : 0;
+    if (!error)
+        error = sys3(__NR_dup3, dest, 0, 0);
+    return (int)(error ? error : sys2(__NR_umount2, "self/fd/0", 2 /* MNT_DETACH */));
 }
 
 /* ---- the process --------------------------------------------------------------------------------------------------------------- */
-
-static int loopback_up(void)
-{
-    struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP };
-    int fd = (int)sys3(__NR_socket, 2 /* AF_INET */, 2 /* SOCK_DGRAM */ | O_CLOEXEC, 0);
-    if (fd < 0)
-        return fd;
-    int error = (int)sys3(__NR_ioctl, fd, SIOCSIFFLAGS, &request);
-    SHUT(fd);
-    return error;
-}
 
 static int send_descriptor(int socket, int fd, const void *bytes, size_t size)
 {
@@ -415,10 +383,11 @@ static int send_descriptor(int socket, int fd, const void *bytes, size_t size)
  * A terminal of the container's own devpts. The container's side is asked of the master itself (TIOCGPTPEER), never opened by name, and
  * reaches /dev/console by descriptor (CVE-2025-52565).
  */
-static int open_console(const struct plan_op *op)
+static int open_console(struct plan_op *op)
 {
     struct termios settings;
     struct { unsigned short rows, columns, x, y; } size = { (unsigned short)op->c, (unsigned short)op->d, 0, 0 };
+    char place[] = "/dev/console";
     int unlock = 0, error, master = open_in_root("/dev/pts/ptmx", O_RDWR | O_NOCTTY, 0);
 
     if (master < 0)
@@ -439,7 +408,7 @@ static int open_console(const struct plan_op *op)
     if (!error && op->b) {
         int tree = error = clone_tree(terminal, 0);
         if (tree >= 0) {
-            error = attach("/dev/console", tree, DEST_FILE);
+            error = attach(place, tree, DEST_FILE);
             SHUT(tree);
         }
     }
@@ -489,7 +458,7 @@ __attribute__((noreturn)) static void send_listener(void)
  * A filter may hand any call to its listener, also those with which the listener would be sent, and then nobody could ever answer. So a thread
  * that the filter is not for sends it; this one makes no call until that is done, which takes as long as a packet does.
  */
-static int load_filter(const struct plan_op *op, uint32_t index)
+static int load_filter(struct plan_op *op, uint32_t index)
 {
     static char stack[4096] __attribute__((aligned(16)));
     struct sock_fprog program = { (unsigned short)op->x[1], (struct sock_filter *)op->bytes };
@@ -528,7 +497,7 @@ static int change_directory(const char *path)
 }
 
 /* As execvp(3) looks: the first candidate that may be executed; "permission denied" only if nothing better was found. */
-static int find_executable(const struct plan_op *op)
+static int find_executable(struct plan_op *op)
 {
     const char *candidate = op->bytes;
     int error = -ENOENT;
@@ -549,7 +518,7 @@ static int find_executable(const struct plan_op *op)
     return error;
 }
 
-static int execute(const struct plan_op *op)
+static int execute(struct plan_op *op)
 {
     /* The vectors live on the stack: their number is bounded by the plan's size, which the runtime bounds. */
     const char *vector[op->a + op->b + 2], *text = op->bytes;
@@ -565,13 +534,15 @@ static int execute(const struct plan_op *op)
 
 /* ---- the interpreter ----------------------------------------------------------------------------------------------------------- */
 
-static int call(const struct plan_op *op)
+static int call(struct plan_op *op)
 {
     long x[6];
     for (int i = 0; i < 6; i++)
-        x[i] = op->b >> i & 1 ? (long)(op->bytes + op->x[i]) : (long)op->x[i];
+        x[i] = op->b >> i & 1 ? (long)(op->bytes + op->x[i]) : op->b >> (8 + i) & 1 ? held : (long)op->x[i];
     long result = sys6(op->a, x[0], x[1], x[2], x[3], x[4], x[5]);
-    if (op->d && result >= 0) {
+    if (op->d < 0)
+        held = (int)result;
+    if (op->d > 0 && result >= 0) {
         long opened = result;
         result = sys3(__NR_dup3, opened, op->d, O_CLOEXEC);
         SHUT(opened);
@@ -579,21 +550,11 @@ static int call(const struct plan_op *op)
     return result >= 0 || result == -op->c ? 0 : (int)result;
 }
 
-static int join(const char *path, int type)
-{
-    int fd = (int)sys4(__NR_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
-    if (fd < 0)
-        return fd;
-    int error = (int)sys2(__NR_setns, fd, type);
-    SHUT(fd);
-    return error;
-}
-
 /*
  * Goes on as a sibling, a child of the runtime like this process itself: only so can a namespace that a process cannot enter itself
  * (pid), or that must own the others (user), be the container's.
  */
-static int fork_on(const struct plan_op *op, uint32_t index)
+static int fork_on(struct plan_op *op, uint32_t index)
 {
     struct clone_args args = { .flags = op->x[0] | CLONE_PARENT };
     long pid = sys2(__NR_clone3, &args, sizeof args);
@@ -605,9 +566,9 @@ static int fork_on(const struct plan_op *op, uint32_t index)
     leave(0);
 }
 
-static int perform(const struct plan_op *op, uint32_t index)
+static int perform(struct plan_op *op, uint32_t index)
 {
-    const char *text = op->bytes;
+    char *text = op->bytes;
     switch (op->code) {
     case OP_SYNC:
         tell(REPORT_SYNC, index, held);
@@ -622,8 +583,6 @@ static int perform(const struct plan_op *op, uint32_t index)
         return fork_on(op, index);
     case OP_CALL:
         return call(op);
-    case OP_JOIN:
-        return join(text, op->a);
     case OP_MOUNT:
         return mount_new(op);
     case OP_ATTACH:
@@ -640,10 +599,6 @@ static int perform(const struct plan_op *op, uint32_t index)
         return mask(text, op->a, op->b);
     case OP_READONLY:
         return make_readonly(text);
-    case OP_WRITE:
-        return write_file(op->a, text, next_text(text));
-    case OP_LOOPBACK:
-        return loopback_up();
     case OP_CONSOLE:
         return open_console(op);
     case OP_TERMINAL:
@@ -681,15 +636,15 @@ __attribute__((noreturn, used)) static void run(long *stack)
 
     if (sys5(__NR_statx, fd, "", AT_EMPTY_PATH, STATX_SIZE, &info) || info.stx_size < sizeof *plan)
         leave(126);
-    plan = (const void *)sys6(__NR_mmap, 0, (long)info.stx_size, 1 /* PROT_READ */, 2 /* MAP_PRIVATE */, fd, 0);
+    plan = (void *)sys6(__NR_mmap, 0, (long)info.stx_size, 3 /* PROT_READ | PROT_WRITE */, 2 /* MAP_PRIVATE */, fd, 0);
     if ((unsigned long)plan > -4096ul || plan->magic != PLAN_MAGIC || plan->version != PLAN_VERSION || plan->size != info.stx_size)
         leave(126);
     SHUT(fd);
     sys1(__NR_umask, 0); /* modes are meant as they are written; the program gets its own at the end */
     status = plan->status;
 
-    const struct plan_op *op = (const void *)(plan + 1);
-    for (uint32_t i = 0; i < plan->count; i++, op = (const void *)((const char *)op + op->size)) {
+    struct plan_op *op = (void *)(plan + 1);
+    for (uint32_t i = 0; i < plan->count; i++, op = (void *)((char *)op + op->size)) {
         int error = perform(op, i);
         if (error < 0) {
             tell(REPORT_FAILED, i, -error);

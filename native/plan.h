@@ -36,29 +36,26 @@ struct plan_op {
 
 enum plan_code {
     /* Control. */
-    OP_SYNC = 1,  /* report that this point is reached (and what OP_MOUNT holds), then wait for "go" */
+    OP_SYNC = 1,  /* report that this point is reached (and what is held), then wait for "go" */
     OP_GATE,      /* wait for "go" without a report */
     OP_AWAIT,     /* a: listening socket. Wait for a connection that sends one byte; reports go there from now on */
     OP_FORK,      /* x[0]: clone3 flags. Report the pid of a sibling, and leave; the sibling waits for "go" and goes on */
 
-    /* A plain system call. x[0..5]: arguments, a: number, b: bit i set when argument i is an offset into the bytes,
-       c: an errno to forgive, or 0. d: the descriptor that its result becomes, or 0 */
+    /* A plain system call. x[0..5]: arguments, a: number, b: bit i set when argument i is an offset into the bytes, bit 8 + i when it is
+       what is held; c: an errno to forgive, or 0. d: the descriptor that its result becomes, -1: it is held, 0: it is of no interest */
     OP_CALL,
-    OP_JOIN,      /* text 0: path of a namespace, a: its CLONE_NEW* flag. Open and setns */
 
     /* The file system, in the root. */
     OP_MOUNT,     /* text 0: path, 1: file system, 2..: option, value, … ("" as value: a flag). x[0]: mount attributes,
                      x[1]: propagation, x[2]: DEST_*, x[3]: 1 to give it the mode of what it covers; a: 1 to hold it, detached */
-    OP_ATTACH,    /* text 0: path; a: detached tree, -1: what OP_MOUNT holds. x[2]: DEST_* */
+    OP_ATTACH,    /* text 0: path; a: detached tree, -1: what is held. x[2]: DEST_*, made as what the tree is if neither is said */
     OP_DIRECTORY, /* text 0: path; make it with its parents; x[0]: mode of what is made */
     OP_NODE,      /* text 0: path; x[0]: mode with type, x[1]: device number; a: uid, b: gid */
     OP_SYMLINK,   /* text 0: path, 1: target; a: 1 if what is there already must be just that */
     OP_MASK,      /* text 0: path; a: tree of an empty read-only directory, b: tree of the null device. Absent: nothing to do */
     OP_READONLY,  /* text 0: path. Absent: nothing to do */
-    OP_WRITE,     /* a: directory; text 0: path below it, 1: content. For sysctls and labels, on a procfs of the host */
 
     /* The process. */
-    OP_LOOPBACK,  /* set the loopback interface up */
     OP_CONSOLE,   /* a: socket that gets the master, or -1; b: 1 to bind the terminal on /dev/console; c: rows, d: columns; x[0]: uid */
     OP_TERMINAL,  /* make that terminal the controlling one and standard input, output and error */
     OP_BOUND,     /* x[0]: capabilities that stay in the bounding set */
@@ -78,6 +75,7 @@ enum plan_dest {
     DEST_NOFOLLOW = 4,  /* no symbolic link anywhere on the way: /proc, /sys, /dev */
     DEST_ON_PROC = 8,   /* it may lie on procfs */
     DEST_LINK = 16,     /* a symbolic link at its end is meant itself */
+    DEST_SHARED = 32,   /* a directory that is made is for all to write in (1777) */
 };
 
 /* What goes from init to the runtime: one packet each. */

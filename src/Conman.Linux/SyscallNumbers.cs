@@ -43,6 +43,8 @@ public static class SyscallNumbers
     public static int close => Arm64 ? 57 : 3;
     public static int read => Arm64 ? 63 : 0;
     public static int openat => Arm64 ? 56 : 257;
+    public static int socket => Arm64 ? 198 : 41;
+    public static int ioctl => Arm64 ? 29 : 16;
     public static int utimensat => Arm64 ? 88 : 280;
     public static int futex => Arm64 ? 98 : 202;
     public static int fchown => Arm64 ? 55 : 93;
@@ -102,6 +104,7 @@ public static class SyscallNumbers
     public const int fsconfig = 431;
     public const int fsmount = 432;
     public const int clone3 = 435;
+    public const int openat2 = 437;
     public const int close_range = 436;
     public const int mount_setattr = 442;
     public const int landlock_restrict_self = 446;

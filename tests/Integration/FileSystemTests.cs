@@ -475,6 +475,36 @@ public class FileSystemTests : ContainerTest
     }
 
     [SkippableFact]
+    public void A_mount_point_behind_links_to_what_is_missing_is_made_where_they_lead()
+    {
+        Bundle.Writable().Shell("cat /tmp/foo/bar/baz/hosts").File("names", "found\n");
+        File.CreateSymbolicLink($"{Bundle.Rootfs}/jump", "/tmp/foo/bar");
+        File.CreateSymbolicLink($"{Bundle.Rootfs}/hosts", "jump/baz/hosts");
+        Bundle.Bind(Bundle.Folder + "/names", "/hosts", "bind");
+        Runtime.RunContainer(Bundle).Printed("found");
+        Assert.True(File.Exists($"{Bundle.Rootfs}/tmp/foo/bar/baz/hosts"));
+        AssertNothingLeft();
+    }
+
+    [SkippableFact]
+    public void A_mount_point_behind_a_circle_of_links_is_an_error()
+    {
+        File.CreateSymbolicLink($"{Bundle.Rootfs}/here", "there");
+        File.CreateSymbolicLink($"{Bundle.Rootfs}/there", "here");
+        Bundle.Mount("/here", "tmpfs", "tmpfs");
+        Runtime.RunContainer(Bundle).FailedWith("/here");
+        AssertNothingLeft();
+    }
+
+    [SkippableFact]
+    public void A_tmpfs_on_a_new_mount_point_may_be_written_by_all_and_on_an_old_one_is_like_it()
+    {
+        Directory.CreateDirectory($"{Bundle.Rootfs}/old", (UnixFileMode)0x1c0 /* 0700 */);
+        Bundle.Mount("/new/point", "tmpfs", "tmpfs").Mount("/old", "tmpfs", "tmpfs").Shell("stat -c %a /new/point /old");
+        Runtime.RunContainer(Bundle).Printed("1777", "700");
+    }
+
+    [SkippableFact]
     public void A_read_only_dev_is_filled_first()
     {
         Bundle.WithoutMount("/dev/pts").WithoutMount("/dev/shm").WithoutMount("/dev/mqueue").WithoutMount("/dev");

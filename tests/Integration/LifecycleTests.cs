@@ -208,6 +208,18 @@ public class LifecycleTests : ContainerTest
         Assert.Equal("running", Runtime.Status(Bundle.Id));
     }
 
+    // The first process of a pid namespace hears only what it has a handler for.
+    [SkippableTheory]
+    [InlineData("HUP")]
+    [InlineData("INT")]
+    [InlineData("TERM")]
+    public void A_created_container_ends_when_asked_to(string signal)
+    {
+        Runtime.Create(Bundle.Args("sleep", "1000")).Succeeded();
+        Runtime.Run("kill", Bundle.Id, signal).Succeeded();
+        Runtime.WaitForStatus(Bundle.Id, "stopped");
+    }
+
     [SkippableFact]
     public void A_created_container_can_be_killed()
     {

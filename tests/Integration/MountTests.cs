@@ -39,6 +39,45 @@ public class MountTests : ContainerTest
         return below;
     }
 
+    // As runc's suite has it: links in the sources, destinations below the bundle's root file system by their path on the host.
+    [SkippableTheory]
+    [InlineData(false, false)]
+    [InlineData(true, false)]
+    [InlineData(false, true)]
+    [InlineData(true, true)]
+    public void The_source_of_a_bind_may_be_made_by_mounts_before_it(bool userNamespace, bool mapped)
+    {
+        if (mapped)
+            NeedsIdMaps();
+        foreach (string name in (string[])["a/x", "b/y", "c/z"])
+        {
+            File.WriteAllText(Bundle.Subfolder("source/" + name) + "/file", name);
+            File.CreateSymbolicLink($"{Bundle.Folder}/source/to-{name[0]}", name[..1]);
+        }
+        Bundle.Subfolder("rootfs/mnt");
+        Bundle.Subfolder("rootfs/final");
+        Bundle.File("rootfs/file");
+        if (userNamespace)
+            Bundle.UserNamespace();
+        Bundle.Bind(Bundle.Folder + "/source/a", "/mnt", "bind").Bind(Bundle.Folder + "/source/to-b", "/mnt/x", "bind")
+            .Bind("source/c", "/mnt/x/y", "bind").Bind("source/to-a", "/mnt/x/y/z", "bind");
+        JsonArray? Map() => mapped ? Maps((0, 100000, 65536)) : null;
+        Mapped(Bundle.Rootfs + "/mnt/x", Bundle.Rootfs + "/mnt/x/y/z/x", Map(), Map(), "rbind", "rprivate");
+        Mapped("rootfs/mnt/x/y", Bundle.Rootfs + "/mnt/x/y/z", Map(), Map(), "rbind", "rprivate");
+        Mapped(Bundle.Rootfs + "/mnt", "/final", Map(), Map(), "rbind", "rprivate");
+        Mapped(Bundle.Rootfs + "/mnt/x/y/z/z/x/y/z/x/file", "/file", Map(), Map(), "bind");
+        Runtime.RunContainer(Bundle.Writable().Shell("cat /final/x/y/z/z/x/y/z/x/file; echo; cat /file; echo")).Printed("a/x", "a/x");
+        AssertNothingLeft();
+    }
+
+    [SkippableFact]
+    public void What_a_mount_before_lacks_is_no_source_of_a_bind()
+    {
+        Bundle.Bind(Bundle.Subfolder("source"), "/mnt", "bind").Bind("rootfs/mnt/none", "/final", "bind");
+        Runtime.RunContainer(Bundle.Args("true")).FailedWith("/mnt/none");
+        AssertNothingLeft();
+    }
+
     [SkippableTheory]
     [InlineData(true, "0 0")]
     [InlineData(false, "100000 100000")]

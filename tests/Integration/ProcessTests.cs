@@ -237,6 +237,16 @@ public class ProcessTests : ContainerTest
         Runtime.RunContainer(Filter("SCMP_ACT_ERRNO", "mkdir mkdirat", errno).Shell("mkdir /tmp/new 2>&1; mount | head -n 1 | wc -l; grep Seccomp: /proc/self/status"))
             .Printed($"mkdir: can't create directory '/tmp/new': {text}", "1", "Seccomp:\t2");
 
+    // Without noNewPrivileges the filter is there before the process is what it is to be (runc's suite: "verify syscall compatibility").
+    [SkippableFact]
+    public void An_early_filter_may_refuse_what_the_runtime_itself_calls()
+    {
+        Filter("SCMP_ACT_ERRNO", "close_range fsopen fsconfig fspick openat2 open_tree move_mount mount_setattr", 38 /* ENOSYS */).Set("process/noNewPrivileges", false);
+        Runtime.RunContainer(Bundle.Args("true")).Succeeded();
+        Runtime.CreateAndStart(Bundle.Shell("echo ready; exec sleep 1000")).WaitForOutput("ready");
+        Runtime.Run("exec", Bundle.Id, "ls", "/proc/self/fd").Printed("0", "1", "2", "3");
+    }
+
     [SkippableFact]
     public void A_forbidden_call_kills() =>
         Runtime.RunContainer(Filter("SCMP_ACT_KILL_PROCESS", "mkdir mkdirat").Args("mkdir", "/tmp/new")).ExitedWith(128 + 31);

@@ -9,6 +9,9 @@ namespace Conman.Runtime.Compiling;
 
 public sealed partial class PlanCompiler
 {
+    private readonly List<string> _places = []; // where mounts of the spec lie so far
+    private string? _rootPath;
+
     private void BuildFileSystem(RuntimeDescriptor? console)
     {
         var (propagation, _) = RootPropagation(_linux.RootfsPropagation is { Length: > 0 } text ? text : "rslave");
@@ -30,6 +33,7 @@ public sealed partial class PlanCompiler
             Overlay = Overlay(_spec.Annotations),
         });
         _plan.Root = root;
+        _rootPath = path;
         _plan.Add(new PlaceRoot(root, place));
 
         var bindsDev = false;
@@ -91,7 +95,7 @@ public sealed partial class PlanCompiler
 
     private void AddMount(Mount mount, MountOptions options, bool shared, int index)
     {
-        var path = "/" + mount.Destination!.TrimStart('/');
+        var path = "/" + (InRoot(mount.Destination!) ?? mount.Destination!).TrimStart('/');
         var destination = path is "/proc" or "/sys" or "/dev" ? Destination.NoFollow : Destination.None;
         if (options.DestinationNoFollow)
             destination |= Destination.Link;
@@ -105,10 +109,20 @@ public sealed partial class PlanCompiler
                 throw new RuntimeException($"mounts[{index}].options: copy-symlink is mutually exclusive with src-nofollow and dest-nofollow");
             if (options.CopyUp)
                 throw new RuntimeException($"mounts[{index}].options: tmpcopyup can be used only with tmpfs");
-            _plan.Add(new BindTree(BindSource(mount, options, shared, path, index), path)
+            destination |= AllowedOnProc(path) | (path == "/proc" ? Destination.OnProc : Destination.None);
+            var tree = BindSource(mount, options, shared, path, index);
+            if (InRoot(tree.Path) is { } inside && _places.Exists(place => Below(inside, place) || (tree.Recursive && Below(place, inside))))
             {
-                Destination = destination | AllowedOnProc(path) | (path == "/proc" ? Destination.OnProc : Destination.None),
-            });
+                // Part of it comes of mounts before this one, which only the new process sees.
+                _plan.Add(new CopyTree(tree, _plan.Root!, inside));
+                _plan.Add(new Sync(SyncPoint.Copied) { Tree = tree });
+                _plan.Add(new AttachTree(tree, path) { Destination = destination });
+            }
+            else
+            {
+                _plan.Add(new BindTree(_plan.Prepare(tree), path) { Destination = destination });
+            }
+            _places.Add(path);
             return;
         }
         if (options.IdMap || mount.UidMappings is { Count: > 0 } || mount.GidMappings is { Count: > 0 })
@@ -149,23 +163,32 @@ public sealed partial class PlanCompiler
             _readOnlyMounts.Add(path);
         }
         var held = options.CopyUp || _options.HoldFileSystems;
+        var copyMode = type == "tmpfs" && !options.FileSystem.Contains("mode");
         var made = new MountFileSystem(type, path, options.CopyUp ? attributes & ~MountAttributes.ReadOnly : attributes)
         {
             Options = Options(mount, options, type),
             Propagation = options.Propagation,
-            CopyMode = type == "tmpfs" && !options.FileSystem.Contains("mode"),
-            Destination = destination | Destination.Directory,
+            CopyMode = copyMode,
+            Destination = destination | Destination.Directory | (copyMode ? Destination.Shared : Destination.None),
             Held = held,
             CopyUp = options.CopyUp,
             Later = options.CopyUp ? attributes & MountAttributes.ReadOnly : MountAttributes.None,
         };
         _plan.Add(made);
+        _places.Add(path);
         if (held)
         {
             _plan.Add(new Sync(SyncPoint.Held) { Mount = made });
             _plan.Add(new AttachHeld(made));
         }
     }
+
+    // The path of the host below the root file system, as one in that; null: it lies elsewhere. Destinations are taken so too, as runc takes them.
+    private string? InRoot(string path) =>
+        _rootPath is { Length: > 1 } root && path.StartsWith(root, StringComparison.Ordinal) && path.Length > root.Length && path[root.Length] == '/' ? path[root.Length..] : null;
+
+    private static bool Below(string path, string folder) =>
+        path.StartsWith(folder, StringComparison.Ordinal) && (path.Length == folder.Length || path[folder.Length] == '/');
 
     private bool HasCgroupNamespace => (_new & Namespaces.Cgroup) != 0 || _joined.Exists(n => n.Type == Namespaces.Cgroup);
 
@@ -221,7 +244,7 @@ public sealed partial class PlanCompiler
         // The copy is a peer of the host's mount until it is told otherwise. Only a root that is shared may keep it so.
         var wantsShared = options.Propagation == Propagation.Shared;
         var first = wantsShared && shared ? Propagation.Unchanged : Propagation.Slave;
-        return _plan.Prepare(new HostTree(Path.GetFullPath(mount.Source!, _options.Bundle), options.BindRecursive)
+        return new HostTree(Path.GetFullPath(mount.Source!, _options.Bundle), options.BindRecursive)
         {
             Set = options.Set,
             Clear = options.Clear,
@@ -235,7 +258,7 @@ public sealed partial class PlanCompiler
             IdMap = map,
             IdMapRecursive = options.IdMapRecursive,
             MustBeProc = path == "/proc",
-        });
+        };
     }
 
     // The maps of the mount itself, those of the option (crun), or else those of the container's user namespace.

@@ -109,9 +109,10 @@ public sealed partial class PlanCompiler
     }
 
     /// <summary>The last steps, after which nothing of the runtime is left.</summary>
-    internal static void AddProgram(Plan plan, Process process, HostFacts facts, SeccompFilter? filter, int preserved, int listening = 0, string? names = null)
+    internal static void AddProgram(Plan plan, Process process, HostFacts facts, SeccompFilter? filter, int preserved, int listening = 0, string? names = null,
+        List<string>? arguments = null)
     {
-        plan.Add(new CloseDescriptors(3 + preserved));
+        AddBeforeFilter(plan, new CloseDescriptors(3 + preserved));
         if (filter is not null && process.NoNewPrivileges)
             plan.Add(new LoadFilter(filter.Program, filter.Flags));
         var environment = Environment(process, facts);
@@ -119,7 +120,14 @@ public sealed partial class PlanCompiler
             environment.AddRange(["LISTEN_FDS=" + listening, "LISTEN_PID=1"]);
         if (listening > 0 && names is not null)
             environment.Add("LISTEN_FDNAMES=" + names);
-        plan.Add(new Execute(process.Args!, environment));
+        plan.Add(new Execute(arguments ?? process.Args!, environment));
+    }
+
+    // A filter that is loaded early need not allow close_range(2): nothing is opened any more from there on but with O_CLOEXEC.
+    private static void AddBeforeFilter(Plan plan, Operation operation)
+    {
+        var filter = plan.Operations.FindIndex(static o => o is LoadFilter);
+        plan.Operations.Insert(filter < 0 ? plan.Operations.Count : filter, operation);
     }
 
     private static List<string> Environment(Process process, HostFacts facts)

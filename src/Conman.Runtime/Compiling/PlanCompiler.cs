@@ -103,7 +103,7 @@ public sealed partial class PlanCompiler
         BecomeProcess(console is not null);
         if (listener is not null)
         {
-            _plan.Add(new LetGoOfHost(listener, 3 + _options.PreservedDescriptors));
+            AddBeforeFilter(_plan, new LetGoOfHost(listener, 3 + _options.PreservedDescriptors));
             _plan.Add(new Sync(SyncPoint.Ready));
             _plan.Add(new AwaitStart(listener));
         }

@@ -50,6 +50,13 @@ internal sealed class HostPreparer : IDisposable
         }
     }
 
+    /// <summary>Prepares the tree that a process holds at <see cref="SyncPoint.Copied"/>.</summary>
+    public static void Prepare(InitProcess process)
+    {
+        using var held = Processes.Descriptor(process.Process.Descriptor, process.Held);
+        SetAttributes(process.At!.Tree!, held);
+    }
+
     public void Dispose()
     {
         foreach (var descriptor in _open)
@@ -95,6 +102,20 @@ internal sealed class HostPreparer : IDisposable
 
     private static FileDescriptor Prepared(HostTree tree, FileDescriptor fd)
     {
+        try
+        {
+            SetAttributes(tree, fd);
+            return fd;
+        }
+        catch
+        {
+            fd.Dispose();
+            throw;
+        }
+    }
+
+    private static void SetAttributes(HostTree tree, FileDescriptor fd)
+    {
         var errno = 0;
         foreach (var (recursive, set, clear, propagation) in tree.AttributeCalls())
         {
@@ -105,15 +126,10 @@ internal sealed class HostPreparer : IDisposable
         {
             errno = Mounts.TrySetAttributes(fd, tree.IdMapRecursive, MountAttributes.IdMap, MountAttributes.None, userNamespace: tree.IdMap.Descriptor);
             if (errno == Errno.EINVAL)
-            {
-                fd.Dispose();
                 throw new RuntimeException($"cannot id-map {tree.Path}: {LinuxException.Describe(errno)} (its file system does not support id-mapped mounts on this kernel)");
-            }
         }
-        if (errno == 0)
-            return fd;
-        fd.Dispose();
-        throw new RuntimeException($"cannot prepare {tree.Describe()}: {LinuxException.Describe(errno)}");
+        if (errno != 0)
+            throw new RuntimeException($"cannot prepare {tree.Describe()}: {LinuxException.Describe(errno)}");
     }
 
     // The layers are named by descriptors of this process, so no path of the host shows in the container's mounts. The upper layer's folder

@@ -19,6 +19,9 @@ public enum SyncPoint
     /// <summary>It holds a new file system, which the runtime fills, or looks at, before it is mounted.</summary>
     Held,
 
+    /// <summary>It holds a tree that was copied from its own mounts, which the runtime prepares before it is mounted.</summary>
+    Copied,
+
     /// <summary>In its network namespace, into which interfaces are to be moved.</summary>
     NetDevices,
 
@@ -41,6 +44,9 @@ public sealed record Sync(SyncPoint Point) : Operation
     /// <summary>The file system of <see cref="SyncPoint.Held"/>.</summary>
     public MountFileSystem? Mount { get; init; }
 
+    /// <summary>The tree of <see cref="SyncPoint.Copied"/>.</summary>
+    public HostTree? Tree { get; init; }
+
     public override string Describe() => Point switch
     {
         SyncPoint.IdMaps => "wait until the runtime has written the id maps of the user namespace",
@@ -48,6 +54,7 @@ public sealed record Sync(SyncPoint Point) : Operation
         SyncPoint.TimeOffsets => "wait until the runtime has written the clock offsets of the time namespace",
         SyncPoint.Held when Mount is { CopyUp: true } => $"wait until the runtime has copied what is in {Mount.Path}",
         SyncPoint.Held => "wait until the runtime has recorded it",
+        SyncPoint.Copied => "wait until the runtime has set its attributes",
         SyncPoint.NetDevices => "wait until the runtime has moved the network devices here",
         SyncPoint.Landlock => "wait until the runtime has added the rules of the Landlock ruleset",
         SyncPoint.Hooks => "wait until the runtime has run the prestart, createRuntime and createContainer hooks",
@@ -123,8 +130,13 @@ public sealed record EnterTimeNamespace : Operation
 {
     public override string Describe() => "enter the new time namespace";
 
-    internal override void Encode(PlanEncoder encoder) =>
-        encoder.Add(PlanCode.Join, (int)Namespaces.Time, texts: "/proc/self/ns/time_for_children");
+    internal override void Encode(PlanEncoder encoder)
+    {
+        encoder.CallWith("/proc/self/ns/time_for_children\0"u8, SyscallNumbers.openat, 0b10, unchecked((ulong)Files.CurrentDirectory), 0,
+            (ulong)(OpenFlags.ReadOnly | OpenFlags.CloseOnExec), into: PlanEncoder.Hold);
+        encoder.CallWith([], SyscallNumbers.setns, PlanEncoder.HeldFirst, 0, (ulong)Namespaces.Time);
+        encoder.CloseHeld();
+    }
 }
 
 /// <summary>Takes root's ids of a user namespace, all of them, as its first process must.</summary>

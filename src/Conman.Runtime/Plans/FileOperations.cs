@@ -33,7 +33,7 @@ public sealed record MountFileSystem(string Type, string Path, MountAttributes A
     public IReadOnlyList<string> Options { get; init; } = [];
     public Propagation Propagation { get; init; }
 
-    /// <summary>Its root gets the mode of the folder that it covers.</summary>
+    /// <summary>Its root gets the mode of the folder that it covers: 1777, a new tmpfs's own, where that has to be made.</summary>
     public bool CopyMode { get; init; }
 
     /// <summary>It is only made, not put in its place: <see cref="AttachHeld"/> does that.</summary>
@@ -76,6 +76,32 @@ public sealed record AttachHeld(MountFileSystem Mount) : Operation
     public override string Failure(int errno, string kernelWords) => $"cannot mount {Mount.Type} on {Mount.Path}: {LinuxException.Describe(errno)}";
 
     internal override void Encode(PlanEncoder encoder) => encoder.Add(PlanCode.Attach, -1, x2: (ulong)Mount.Destination, texts: Mount.Path);
+}
+
+/// <summary>Copies a tree out of the container's root, with what has been mounted there by now, and holds the copy: the runtime prepares it.</summary>
+/// <param name="Inside">Its path in the root.</param>
+public sealed record CopyTree(HostTree Tree, HostHandle Root, string Inside) : Operation
+{
+    public override string Describe() => $"take {Tree.Describe()}, as it is now";
+
+    internal override void Encode(PlanEncoder encoder)
+    {
+        encoder.Open(Root.Descriptor, Inside, OpenFlags.Path | (Tree.Follow ? 0 : Files.NoFollow), Resolve.InRoot | Resolve.NoMagicLinks);
+        encoder.CallWith("\0"u8, SyscallNumbers.open_tree, PlanEncoder.HeldFirst | 0b10, 0, 0,
+            1 /* OPEN_TREE_CLONE */ | (ulong)OpenFlags.CloseOnExec | 0x1000 /* AT_EMPTY_PATH */ | (Tree.Recursive ? 0x8000u : 0) /* AT_RECURSIVE */, into: PlanEncoder.Hold);
+    }
+}
+
+/// <summary>Puts the tree that is held in its place.</summary>
+public sealed record AttachTree(HostTree Tree, string Path) : Operation
+{
+    internal Destination Destination { get; init; }
+
+    public override string Describe() => $"mount it on {Path}";
+
+    public override string Failure(int errno, string kernelWords) => $"cannot mount {Tree.Path} on {Path}: {LinuxException.Describe(errno)}";
+
+    internal override void Encode(PlanEncoder encoder) => encoder.Add(PlanCode.Attach, -1, x2: (ulong)Destination, texts: Path);
 }
 
 /// <summary>Takes away a mount, if it is still the one that is meant; who uses it may go on (umount2(2), MNT_DETACH).</summary>
@@ -166,7 +192,7 @@ public sealed record WriteSetting(HostProc Proc, string File, string Value, stri
 {
     public override string Describe() => Words;
 
-    internal override void Encode(PlanEncoder encoder) => encoder.Add(PlanCode.Write, Proc.Descriptor, texts: [File, Value]);
+    internal override void Encode(PlanEncoder encoder) => encoder.WriteFile(Proc.Descriptor, File, Value);
 }
 
 /// <summary>Unmounts a procfs or sysfs of the host in this namespace, or covers it, once hooks and mounts have had it and before the root is changed.</summary>

@@ -4,6 +4,7 @@ using System.Buffers.Binary;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Text;
+using Conman.Linux;
 
 namespace Conman.Runtime.Plans;
 
@@ -11,9 +12,9 @@ namespace Conman.Runtime.Plans;
 internal enum PlanCode : uint
 {
     Sync = 1, Gate, Await, Fork,
-    Call, Join,
-    Mount, Attach, Directory, Node, Symlink, Mask, ReadOnly, Write,
-    Loopback, Console, Terminal, Bound, Seccomp, Chdir, Find, Exec, Unmount,
+    Call,
+    Mount, Attach, Directory, Node, Symlink, Mask, ReadOnly,
+    Console, Terminal, Bound, Seccomp, Chdir, Find, Exec, Unmount,
 }
 
 /// <summary>enum plan_dest of native/plan.h: how a mount point is found.</summary>
@@ -26,6 +27,7 @@ internal enum Destination : ulong
     NoFollow = 4,
     OnProc = 8,
     Link = 16,
+    Shared = 32,
 }
 
 /// <summary>struct plan_header of native/plan.h.</summary>
@@ -69,6 +71,9 @@ internal sealed class PlanEncoder
 {
     private const uint Magic = 0x4e4c5043, Version = 1;
 
+    /// <summary>The result of a call is held for those that follow; among the pointers of a call: its first argument is what is held.</summary>
+    public const int Hold = -1, HeldFirst = 1 << 8;
+
     private byte[] _bytes = new byte[8192];
     private int _used = Unsafe.SizeOf<PlanHeader>();
     private readonly List<Operation> _origins = new(96);
@@ -94,7 +99,7 @@ internal sealed class PlanEncoder
             size = (uint)encoder._used,
             count = (uint)encoder._origins.Count,
             status = status,
-            root = plan.Root?.Descriptor ?? Linux.Files.CurrentDirectory,
+            root = plan.Root?.Descriptor ?? Files.CurrentDirectory,
         };
         MemoryMarshal.Write(encoder._bytes, header);
         return new EncodedPlan(encoder._bytes, encoder._used, [.. encoder._origins]);
@@ -141,7 +146,7 @@ internal sealed class PlanEncoder
 
     /// <summary>A plain system call with numbers as arguments.</summary>
     /// <param name="forgive">An errno that counts as success.</param>
-    /// <param name="into">The descriptor that its result becomes; 0: the result is of no interest.</param>
+    /// <param name="into">The descriptor that its result becomes, or <see cref="Hold"/>; 0: the result is of no interest.</param>
     public void Call(int number, ulong x0 = 0, ulong x1 = 0, ulong x2 = 0, ulong x3 = 0, ulong x4 = 0, int forgive = 0, int into = 0)
     {
         var op = new PlanOp { a = number, c = forgive, d = into };
@@ -154,7 +159,7 @@ internal sealed class PlanEncoder
     }
 
     /// <summary>A system call some of whose arguments point to bytes.</summary>
-    /// <param name="pointers">Bit i: argument i is an offset into <paramref name="bytes"/>.</param>
+    /// <param name="pointers">Bit i: argument i is an offset into <paramref name="bytes"/>; <see cref="HeldFirst"/>.</param>
     public void CallWith(
         ReadOnlySpan<byte> bytes, int number, int pointers, ulong x0 = 0, ulong x1 = 0, ulong x2 = 0, ulong x3 = 0, ulong x4 = 0, int forgive = 0, int into = 0)
     {
@@ -167,6 +172,31 @@ internal sealed class PlanEncoder
         var start = Begin();
         bytes.CopyTo(Reserve(bytes.Length));
         End(start, PlanCode.Call, op);
+    }
+
+    /// <summary>Closes what is held.</summary>
+    public void CloseHeld() => CallWith([], SyscallNumbers.close, HeldFirst);
+
+    /// <summary>Opens a file below a directory (openat2(2)) and holds it.</summary>
+    public void Open(int directory, string path, OpenFlags flags, Resolve resolve)
+    {
+        const int How = 24; // struct open_how
+        RefuseNul(path);
+        var bytes = new byte[How + Encoding.UTF8.GetByteCount(path) + 1];
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes, (ulong)(flags | OpenFlags.CloseOnExec));
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes.AsSpan(16), (ulong)resolve);
+        Encoding.UTF8.GetBytes(path, bytes.AsSpan(How));
+        CallWith(bytes, SyscallNumbers.openat2, 0b110, (ulong)directory, How, 0, How, into: Hold);
+    }
+
+    /// <summary>Writes a file below a directory; no link on the way may leave it, nor another file system lie there.</summary>
+    public void WriteFile(int directory, string path, string content)
+    {
+        RefuseNul(content);
+        Open(directory, path, OpenFlags.WriteOnly, Resolve.Beneath | Resolve.NoXdev | Resolve.NoMagicLinks);
+        var text = Encoding.UTF8.GetBytes(content);
+        CallWith(text, SyscallNumbers.write, HeldFirst | 0b10, 0, 0, (ulong)text.Length);
+        CloseHeld();
     }
 
     private int Begin()
@@ -188,12 +218,17 @@ internal sealed class PlanEncoder
 
     private void AddText(string text)
     {
-        // It would end the text there, and conman-init would read the rest as the next one.
-        if (text.Contains('\0'))
-            throw new RuntimeException($"cannot {_current!.Describe().Replace("\0", "\\0")}: a NUL character in {Words.Quote(text.Replace("\0", "\\0"))}");
+        RefuseNul(text);
         var span = Reserve(Encoding.UTF8.GetByteCount(text) + 1);
         Encoding.UTF8.GetBytes(text, span);
         span[^1] = 0;
+    }
+
+    // It would end the text there, and conman-init would read the rest as the next one.
+    private void RefuseNul(string text)
+    {
+        if (text.Contains('\0'))
+            throw new RuntimeException($"cannot {_current!.Describe().Replace("\0", "\\0")}: a NUL character in {Words.Quote(text.Replace("\0", "\\0"))}");
     }
 
     private Span<byte> Reserve(int count)

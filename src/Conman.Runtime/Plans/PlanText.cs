@@ -68,7 +68,7 @@ public static class PlanText
         LeaveHostMounts or PlaceRoot => "builds its file system, while it still sees the host's,",
         LeaveKernelFileSystem or PivotRoot => "cuts itself off from the host,",
         TakeTerminal or SetLimit or NoNewPrivileges or BoundCapabilities or BecomeUser => "gives up the rights that the program must not have,",
-        LetGoOfHost or Sync { Point: SyncPoint.Ready or SyncPoint.StartHooks } or Gate => "and becomes the program:",
+        Sync { Point: SyncPoint.Ready or SyncPoint.StartHooks } or Gate => "and becomes the program:",
         _ => null,
     };
 

@@ -20,7 +20,16 @@ public sealed record LoopbackUp : Operation
 {
     public override string Describe() => "bring up the loopback interface";
 
-    internal override void Encode(PlanEncoder encoder) => encoder.Add(PlanCode.Loopback);
+    internal override void Encode(PlanEncoder encoder)
+    {
+        Span<byte> request = stackalloc byte[40]; // struct ifreq (netdevice(7))
+        request.Clear();
+        "lo"u8.CopyTo(request);
+        request[16] = 1; // IFF_UP
+        encoder.Call(SyscallNumbers.socket, 2 /* AF_INET */, 2 /* SOCK_DGRAM */ | (ulong)OpenFlags.CloseOnExec, into: PlanEncoder.Hold);
+        encoder.CallWith(request, SyscallNumbers.ioctl, PlanEncoder.HeldFirst | 0b100, 0, 0x8914 /* SIOCSIFFLAGS */);
+        encoder.CloseHeld();
+    }
 }
 
 /// <summary>keyctl(KEYCTL_JOIN_SESSION_KEYRING): the host's session keys stay with the host.</summary>
@@ -148,7 +157,7 @@ public sealed record SetLabel(HostProc Proc, string File, string Value, string W
         "cannot " + Words + ": " + (File.StartsWith("apparmor", StringComparison.Ordinal) ? "apparmor failed to apply profile: " : "") + "write `/proc/thread-self/attr/" + File + "`: " + LinuxException.Describe(errno).ToLowerInvariant();
 
     internal override void Encode(PlanEncoder encoder) =>
-        encoder.Add(PlanCode.Write, Proc.Descriptor, texts: ["thread-self/attr/" + File, Value]);
+        encoder.WriteFile(Proc.Descriptor, "thread-self/attr/" + File, Value);
 }
 
 /// <summary>landlock_restrict_self(2): from here on, only what the ruleset allows.</summary>

@@ -11,7 +11,7 @@ public class KernelLayoutTests
     [
         "stddef.h", "asm/termbits.h", "asm/ioctls.h", "asm/errno.h", "linux/fcntl.h", "linux/openat2.h", "linux/mount.h", "linux/sched.h", "linux/stat.h",
         "linux/bpf.h", "linux/memfd.h", "linux/magic.h", "linux/capability.h", "linux/prctl.h", "linux/keyctl.h", "linux/ioprio.h", "linux/resource.h", "linux/wait.h",
-        "linux/close_range.h", "linux/securebits.h", "linux/seccomp.h", "linux/filter.h", "linux/netlink.h", "linux/rtnetlink.h", "linux/landlock.h", "linux/signalfd.h", "asm/signal.h", "asm/siginfo.h", "asm/poll.h", "asm/statfs.h", "asm/unistd.h",
+        "linux/close_range.h", "linux/securebits.h", "linux/seccomp.h", "linux/filter.h", "linux/netlink.h", "linux/rtnetlink.h", "linux/landlock.h", "linux/signalfd.h", "asm/signal.h", "asm/siginfo.h", "asm/poll.h", "linux/sockios.h", "asm/statfs.h", "asm/unistd.h",
         // Of newer kernels than the headers may be of.
         "#define LANDLOCK_ACCESS_FS_TRUNCATE (1ULL << 14)", "#define LANDLOCK_ACCESS_FS_IOCTL_DEV (1ULL << 15)",
         "#define LANDLOCK_ACCESS_NET_BIND_TCP (1ULL << 0)", "#define LANDLOCK_ACCESS_NET_CONNECT_TCP (1ULL << 1)",

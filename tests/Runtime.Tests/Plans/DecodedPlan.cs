@@ -94,7 +94,12 @@ internal static class DecodedPlan
             case JoinNamespace join: Call(op, SyscallNumbers.setns, (ulong)join.Namespace.Descriptor, (ulong)join.Namespace.Type); break;
             case JoinProcess join: Call(op, SyscallNumbers.setns, (ulong)join.Process.Descriptor, (ulong)join.Types); break;
             case NewNamespace ns: Call(op, SyscallNumbers.unshare, (ulong)ns.Type); break;
-            case EnterTimeNamespace: Code(op, 6, 0x80); Assert.Equal(["/proc/self/ns/time_for_children"], op.Texts(1)); break;
+            case EnterTimeNamespace:
+                Call(ops[0], SyscallNumbers.openat, unchecked((ulong)CurrentDirectory));
+                Assert.Equal(("/proc/self/ns/time_for_children", 0x80000ul), (ops[0].Pointed(1), ops[0].X[2]));
+                UseHeld(ops, SyscallNumbers.setns);
+                Assert.Equal(0x80ul, ops[1].X[1]);
+                return;
             case BecomeRoot:
                 Call(ops[0], SyscallNumbers.setresgid, 0, 0, 0);
                 Call(ops[1], SyscallNumbers.setresuid, 0, 0, 0);
@@ -131,32 +136,38 @@ internal static class DecodedPlan
                 Assert.Equal(("", place.Path, unchecked((ulong)CurrentDirectory), 4ul), (op.Pointed(1), op.Pointed(3), op.X[2], op.X[4]));
                 break;
             case MountFileSystem mount:
-                Code(op, 7, mount.Held ? 1 : 0);
+                Code(op, 6, mount.Held ? 1 : 0);
                 Assert.Equal([(ulong)mount.Attributes, (ulong)mount.Propagation, (ulong)mount.Destination, mount.CopyMode ? 1ul : 0], op.X[..4]);
                 Assert.Equal([mount.Path, mount.Type, .. mount.Options], op.Texts(2 + mount.Options.Count));
                 break;
             case AttachHeld held:
-                Code(op, 8, -1);
+                Code(op, 7, -1);
                 Assert.Equal((ulong)held.Mount.Destination, op.X[2]);
                 Assert.Equal([held.Mount.Path], op.Texts(1));
                 break;
-            case BindTree { Tree.Link: { } link } bind: Code(op, 11, 1); Assert.Equal([bind.Path, link], op.Texts(2)); break;
+            case BindTree { Tree.Link: { } link } bind: Code(op, 10, 1); Assert.Equal([bind.Path, link], op.Texts(2)); break;
             case BindTree bind:
-                Code(op, 8, bind.Tree.Descriptor);
+                Code(op, 7, bind.Tree.Descriptor);
                 Assert.Equal((ulong)bind.Destination | (bind.Tree.IsDirectory ? 1ul : 2), op.X[2]);
                 Assert.Equal([bind.Path], op.Texts(1));
                 break;
-            case MakeDirectory make: Code(op, 9); Assert.Equal(make.Mode, op.X[0]); Assert.Equal([make.Path], op.Texts(1)); break;
+            case CopyTree copy:
+                Opens(ops[0], copy.Root.Descriptor, copy.Inside, 0x280000ul | (copy.Tree.Follow ? 0 : 0x20000ul), 0x12);
+                Call(ops[1], SyscallNumbers.open_tree);
+                Assert.Equal((0x102, "", 0x81001ul | (copy.Tree.Recursive ? 0x8000ul : 0), -1, 2), (ops[1].B, ops[1].Pointed(1), ops[1].X[2], ops[1].D, ops.Count));
+                return;
+            case AttachTree attach: Code(op, 7, -1); Assert.Equal((ulong)attach.Destination, op.X[2]); Assert.Equal([attach.Path], op.Texts(1)); break;
+            case MakeDirectory make: Code(op, 8); Assert.Equal(make.Mode, op.X[0]); Assert.Equal([make.Path], op.Texts(1)); break;
             case MakeNode node:
-                Code(op, 10, (int)node.Uid, (int)node.Gid);
+                Code(op, 9, (int)node.Uid, (int)node.Gid);
                 Assert.Equal(node.Mode | node.Type switch { 'b' => 0x6000u, 'p' => 0x1000, _ => 0x2000 }, op.X[0]);
                 Assert.Equal((node.Major, node.Minor), ((uint)(op.X[1] >> 8 & 0xfff), (uint)((op.X[1] & 0xff) | (op.X[1] >> 12 & 0xffffff00))));
                 Assert.Equal([node.Path], op.Texts(1));
                 break;
-            case MakeLink link: Code(op, 11); Assert.Equal([link.Path, link.Target], op.Texts(2)); break;
-            case MaskPath mask: Code(op, 12, mask.Directory.Descriptor, mask.Null.Descriptor); Assert.Equal([mask.Path], op.Texts(1)); break;
-            case MakeReadOnly read: Code(op, 13); Assert.Equal([read.Path], op.Texts(1)); break;
-            case WriteSetting write: Code(op, 14, write.Proc.Descriptor); Assert.Equal([write.File, write.Value], op.Texts(2)); break;
+            case MakeLink link: Code(op, 10); Assert.Equal([link.Path, link.Target], op.Texts(2)); break;
+            case MaskPath mask: Code(op, 11, mask.Directory.Descriptor, mask.Null.Descriptor); Assert.Equal([mask.Path], op.Texts(1)); break;
+            case MakeReadOnly read: Code(op, 12); Assert.Equal([read.Path], op.Texts(1)); break;
+            case WriteSetting write: WriteFile(ops, write.Proc.Descriptor, write.File, write.Value); return;
             case LeaveKernelFileSystem leave:
                 if (leave.Shared)
                     SetAttributes(ops[0], leave.Path, true, 0, (ulong)Propagation.Slave);
@@ -191,13 +202,17 @@ internal static class DecodedPlan
                 Assert.Equal((1, 0ul), (op.B, op.X[0]));
                 Assert.Equal(name.Name, Encoding.UTF8.GetString(op.Bytes, 0, (int)op.X[1]));
                 break;
-            case LoopbackUp: Code(op, 15); break;
+            case LoopbackUp:
+                Call(ops[0], SyscallNumbers.socket, 2, 0x80002, 0);
+                UseHeld(ops, SyscallNumbers.ioctl);
+                Assert.Equal((0x8914ul, "lo", 1), (ops[1].X[1], ops[1].Pointed(2), ops[1].Bytes[16]));
+                return;
             case NewKeyring keyring: Call(op, SyscallNumbers.keyctl, 1); Assert.Equal((keyring.Name, Errno.ENOSYS), (op.Pointed(1), op.C)); break;
             case OpenConsole console:
-                Code(op, 16, console.Receiver.Descriptor, console.Bind ? 1 : 0);
+                Code(op, 13, console.Receiver.Descriptor, console.Bind ? 1 : 0);
                 Assert.Equal(((int)console.Rows, (int)console.Columns, (ulong)console.Uid), (op.C, op.D, op.X[0]));
                 break;
-            case TakeTerminal: Code(op, 17); break;
+            case TakeTerminal: Code(op, 14); break;
             case SetLimit limit:
                 Call(op, SyscallNumbers.prlimit64, 0, (ulong)limit.Resource);
                 Assert.Equal((4, 0ul, 0ul), (op.B, op.X[2], op.X[3]));
@@ -221,11 +236,11 @@ internal static class DecodedPlan
                 Assert.Equal(2, op.B);
                 Assert.Equal(policy.Bits, op.Bytes);
                 break;
-            case SetLabel label: Code(op, 14, label.Proc.Descriptor); Assert.Equal(["thread-self/attr/" + label.File, label.Value], op.Texts(2)); break;
+            case SetLabel label: WriteFile(ops, label.Proc.Descriptor, "thread-self/attr/" + label.File, label.Value); return;
             case RestrictSelf restrict: Call(op, SyscallNumbers.landlock_restrict_self, (ulong)restrict.Ruleset.Descriptor, 0); break;
             case SetPersonality personality: Call(op, SyscallNumbers.personality, personality.Number); break;
             case SetUmask umask: Call(op, SyscallNumbers.umask, umask.Mask); break;
-            case BoundCapabilities bound: Code(op, 18); Assert.Equal(bound.Kept, op.X[0]); break;
+            case BoundCapabilities bound: Code(op, 15); Assert.Equal(bound.Kept, op.X[0]); break;
             case BecomeUser user:
                 Call(ops[0], SyscallNumbers.prctl, 8, 1);
                 Call(ops[1], SyscallNumbers.setgroups, (ulong)user.Groups.Count);
@@ -256,12 +271,12 @@ internal static class DecodedPlan
                 return;
             case NoNewPrivileges: Call(op, SyscallNumbers.prctl, 38, 1, 0, 0, 0); break;
             case LoadFilter filter:
-                Code(op, 19);
+                Code(op, 16);
                 Assert.Equal((filter.Flags, (ulong)filter.Program.Length / 8), (op.X[0], op.X[1]));
                 Assert.Equal(filter.Program, op.Bytes);
                 break;
-            case ChangeDirectory change: Code(op, 20); Assert.Equal([change.Path], op.Texts(1)); break;
-            case FindProgram find: Code(op, 21, find.Candidates.Count); Assert.Equal(find.Candidates, op.Texts(op.A)); break;
+            case ChangeDirectory change: Code(op, 17); Assert.Equal([change.Path], op.Texts(1)); break;
+            case FindProgram find: Code(op, 18, find.Candidates.Count); Assert.Equal(find.Candidates, op.Texts(op.A)); break;
             case LetGoOfHost let:
                 // Together they cover every descriptor from the first on, but the two that are needed.
                 var closed = ops.SelectMany(o => Range(o.X[0], Math.Min(o.X[1], 2000))).ToHashSet();
@@ -274,11 +289,11 @@ internal static class DecodedPlan
             case HandOver hand: Call(op, SyscallNumbers.fcntl, (ulong)hand.Handle.Descriptor, 2, 0); break;
             case CloseDescriptors close: Call(op, SyscallNumbers.close_range, (ulong)close.First, uint.MaxValue, 4); break;
             case Execute execute:
-                Code(op, 22, execute.Arguments.Count, execute.Environment.Count);
+                Code(op, 19, execute.Arguments.Count, execute.Environment.Count);
                 Assert.Equal([.. execute.Arguments, .. execute.Environment], op.Texts(op.A + op.B));
                 break;
             case Unmount unmount:
-                Code(op, 23, unmount.Proc.Descriptor);
+                Code(op, 20, unmount.Proc.Descriptor);
                 Assert.Equal((unmount.Mount.Id, (ulong)unmount.Mount.Kind), (op.X[0], op.X[1]));
                 Assert.Equal([unmount.Path], op.Texts(1));
                 break;
@@ -297,6 +312,30 @@ internal static class DecodedPlan
     {
         Assert.Equal((5u, number), (op.Code, op.A));
         Assert.Equal(arguments, op.X[..arguments.Length]);
+    }
+
+    // What the first call opens, the second uses and the third closes.
+    private static void UseHeld(List<DecodedOp> ops, int number)
+    {
+        Assert.Equal(-1, ops[0].D);
+        Call(ops[1], number);
+        Call(ops[2], SyscallNumbers.close);
+        Assert.Equal((0x100, 0x100, 3), (ops[1].B & ~0xff, ops[2].B, ops.Count));
+    }
+
+    private static void Opens(DecodedOp op, int directory, string path, ulong flags, ulong resolve)
+    {
+        Call(op, SyscallNumbers.openat2, (ulong)directory);
+        var how = (int)op.X[2];
+        Assert.Equal((path, 24ul, -1), (op.Pointed(1), op.X[3], op.D));
+        Assert.Equal((flags, 0ul, resolve), (op.Number(how), op.Number(how + 8), op.Number(how + 16)));
+    }
+
+    private static void WriteFile(List<DecodedOp> ops, int directory, string file, string content)
+    {
+        Opens(ops[0], directory, file, 0x80001, 0xb);
+        UseHeld(ops, SyscallNumbers.write);
+        Assert.Equal(content, Encoding.UTF8.GetString(ops[1].Bytes, (int)ops[1].X[1], (int)ops[1].X[2]));
     }
 
     private static void SetAttributes(DecodedOp op, string path, bool recursive, ulong set, ulong propagation)

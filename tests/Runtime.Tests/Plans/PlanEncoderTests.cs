@@ -63,7 +63,7 @@ public class PlanEncoderTests
         var all = new Dictionary<Type, Gen<Operation>>();
         void Kind<T>(Gen<T> gen) where T : Operation => all.Add(typeof(T), gen.Select(o => (Operation)o));
 
-        Kind(Gen.Int[0, 8].Select(i => new Sync((SyncPoint)i) { Mount = new MountFileSystem("tmpfs", "/a", MountAttributes.None) }));
+        Kind(Gen.Int[0, 9].Select(i => new Sync((SyncPoint)i) { Mount = new MountFileSystem("tmpfs", "/a", MountAttributes.None) }));
         Kind(Gen.Bool.Select(_ => new Gate()));
         Kind(Gen.Bool.Select(_ => new AwaitStart(Handle)));
         Kind(number.Select(n => new ContinueIn((Namespaces)n)));
@@ -87,6 +87,8 @@ public class PlanEncoderTests
         Kind(Gen.Select(text, Gen.Int[0, 31]).Select((path, d) => new AttachHeld(new MountFileSystem("tmpfs", path, MountAttributes.None) { Destination = (Destination)d })));
         Kind(Gen.Select(text, Gen.Int[0, 31], flag, text).Select((path, d, isLink, link) =>
             new BindTree(isLink ? new HostTree("/a", false) { Descriptor = 6, Link = link } : Tree, path) { Destination = (Destination)(d & ~3) }));
+        Kind(Gen.Select(text, flag, flag).Select((path, recursive, follow) => new CopyTree(new HostTree(path, recursive) { Follow = follow }, Tree, path)));
+        Kind(Gen.Select(text, Gen.Int[0, 31]).Select((path, d) => new AttachTree(Tree, path) { Destination = (Destination)(d & ~3) }));
         Kind(Gen.Select(text, number, id).Select((path, mount, kind) => new Unmount(Proc, path, new MountId(mount, kind))));
         Kind(Gen.Select(text, id).Select((path, mode) => new MakeDirectory(path, mode)));
         Kind(Gen.Select(text, Gen.Char["cbp"], Gen.UInt[0, 0xfff], Gen.UInt[0, 0xfffff], Gen.UInt[0, 0xfff], id, id).Select((path, type, major, minor, mode, uid, gid) =>

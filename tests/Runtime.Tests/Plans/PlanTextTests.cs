@@ -66,6 +66,12 @@ public class PlanTextTests
             new Mount { Destination = "/copy", Type = "tmpfs", Source = "tmpfs", Options = ["tmpcopyup", "ro", "size=64m"] },
             new Mount { Destination = "/link", Source = "/srv/link", Options = ["bind", "copy-symlink"] },
         ])), Samples.Options()),
+        ["binds-of-mounts"] = (() => Samples.Spec(s => s.Mounts!.AddRange(
+        [
+            new Mount { Destination = "/data", Type = "bind", Source = "/srv/data", Options = ["rbind"] },
+            new Mount { Destination = "/bundles/web/rootfs/again", Source = "rootfs/data/part", Options = ["bind", "ro"] },
+            new Mount { Destination = "/other", Source = "/bundles/web/rootfs/etc", Options = ["bind"] },
+        ])), Samples.Options()),
         ["root-overlay"] = (() => Samples.Spec(s => s.Annotations = new() { [RootOverlay.Annotation] = "tmpfs", [RootOverlay.Annotation + ".size"] = "64m" }), Samples.Options()),
         ["hooks"] = (() => Samples.Spec(s => s.Hooks = new Hooks
         {
