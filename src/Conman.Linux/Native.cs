@@ -164,6 +164,9 @@ internal static unsafe partial class Native
     [LibraryImport(Libc, SetLastError = true)]
     internal static partial int flock(int fd, int operation);
 
+    [LibraryImport(Libc)]
+    internal static partial nint strsignal(int number);
+
     [LibraryImport(Libc, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int statfs(string path, StatFs* result);
 

@@ -194,28 +194,41 @@ public static unsafe class Processes
     /// <summary>The time a process was started, in clock ticks since boot (proc(5), stat field 22); 0 if there is none.</summary>
     public static ulong StartTime(int pid) => Stat(pid).StartTime;
 
+    /// <summary>A process's parent (proc(5), stat field 4); 0 if there is none in this pid namespace.</summary>
+    public static int Parent(int pid)
+    {
+        Span<byte> buffer = stackalloc byte[1024];
+        return Stat(pid, buffer) is { Length: > 2 } rest && Utf8Parser.TryParse(rest[2..], out int parent, out _) ? parent : 0;
+    }
+
     /// <summary>State letter and start time of a process (proc(5)); ('\0', 0) if there is none.</summary>
     public static (char State, ulong StartTime) Stat(int pid)
+    {
+        Span<byte> buffer = stackalloc byte[1024];
+        var rest = Stat(pid, buffer);
+        if (rest.IsEmpty)
+            return default;
+        var state = (char)rest[0];
+        for (var field = 3; field < 22; field++)
+            rest = rest[(rest.IndexOf((byte)' ') + 1)..];
+        return Utf8Parser.TryParse(rest, out ulong time, out _) ? (state, time) : default;
+    }
+
+    // From field 3, the state, on. The name in parentheses before it may hold anything, spaces and parentheses too.
+    private static Span<byte> Stat(int pid, Span<byte> buffer)
     {
         using var file = Files.TryOpen("/proc/" + pid + "/stat", OpenFlags.ReadOnly, out _);
         if (file is null)
             return default;
-        Span<byte> buffer = stackalloc byte[1024];
-        int n;
         try
         {
-            n = Files.Read(file.Number, buffer, "stat");
+            var n = Files.Read(file.Number, buffer, "stat");
+            return buffer[..n][(buffer[..n].LastIndexOf((byte)')') + 2)..];
         }
         catch (LinuxException e) when (e.Errno == Errno.ESRCH)
         {
             return default;
         }
-        // The name in parentheses may hold anything, spaces and parentheses too: the fields begin after the last one.
-        var rest = buffer[..n][(buffer[..n].LastIndexOf((byte)')') + 2)..];
-        var state = (char)rest[0];
-        for (var field = 3; field < 22; field++)
-            rest = rest[(rest.IndexOf((byte)' ') + 1)..];
-        return Utf8Parser.TryParse(rest, out ulong time, out _) ? (state, time) : default;
     }
 
     /// <summary>The capabilities that this kernel knows, as bits: asked of it one by one from the end (prctl(2), PR_CAPBSET_READ).</summary>

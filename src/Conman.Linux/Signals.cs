@@ -42,6 +42,9 @@ public static unsafe class Signals
         return -1;
     }
 
+    /// <summary>strsignal(3), in the middle of a sentence: "bad system call", as Go and so runc has it.</summary>
+    public static string Describe(int number) => Marshal.PtrToStringUTF8(Native.strsignal(number))?.ToLowerInvariant() ?? number.ToString();
+
     private static bool Digits(ReadOnlySpan<char> text, out int number) =>
         int.TryParse(text, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out number);
 

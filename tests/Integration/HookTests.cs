@@ -37,6 +37,53 @@ public class HookTests : ContainerTest
         Assert.Matches("^two /.*\n$", File.ReadAllText(folder + "/env"));
     }
 
+    // Its program is the image's: it may do no more than what it comes before (runc: "startContainer hook is run with the seccomp filters applied").
+    [SkippableTheory]
+    [InlineData("run", false)]
+    [InlineData("run", true)]
+    [InlineData("start", false)]
+    public void A_startContainer_hook_is_confined_like_the_process(string command, bool noNewPrivileges)
+    {
+        string folder = SharedFolder();
+        File.SetUnixFileMode(folder, (UnixFileMode)0x1ff /* 0777 */);
+        Bundle.User(1000, 1001).Capabilities().Set("process/noNewPrivileges", noNewPrivileges).Set("process/cwd", "/notes").Set("linux/seccomp", new JsonObject
+        {
+            ["defaultAction"] = "SCMP_ACT_ALLOW",
+            ["syscalls"] = new JsonArray(new JsonObject { ["names"] = Tests.Bundle.Strings("mkdir", "mkdirat"), ["action"] = "SCMP_ACT_KILL" }),
+        });
+        Hook("startContainer", "PATH=/bin; (id -u; id -g; pwd; grep -E '^(CapEff|Seccomp|NoNewPrivs):' /proc/self/status; cat /proc/self/cgroup) >what; mkdir new");
+        Result result;
+        if (command == "start")
+        {
+            Runtime.Create(Bundle.Args("true")).Succeeded();
+            result = Runtime.Run("start", Bundle.Id);
+        }
+        else
+        {
+            result = Runtime.RunContainer(Bundle.Args("true"));
+        }
+        result.FailedWith("error running startContainer hook #0");
+        Assert.Contains("bad system call", result.Error.ToLowerInvariant());
+        string[] lines = File.ReadAllLines(folder + "/what");
+        Assert.Equal(["1000", "1001", "/notes", "CapEff:\t0000000000000000", "NoNewPrivs:\t" + (noNewPrivileges ? 1 : 0), "Seccomp:\t2"], lines[..6]);
+        Assert.All(lines[6..], line => Assert.EndsWith(":/", line)); // as the container's cgroup namespace shows its own
+        Runtime.Run("delete", "--force", Bundle.Id).Succeeded();
+        AssertNothingLeft();
+    }
+
+    [SkippableFact]
+    public void A_hook_that_works_on_its_own_container_does_not_wait_for_itself()
+    {
+        Skip.If(Runtime.IsRunc, "runc has no lock, and says that the container does not exist");
+        string command = $"{Tests.Runtime.Binary} --root {Runtime.Root} delete {Bundle.Id}";
+        Hook("poststop", $"PATH=/bin:/usr/bin; {command} >{Bundle.Folder}/said 2>&1; echo $? >>{Bundle.Folder}/said");
+        Runtime.RunContainer(Bundle.Args("true")).Succeeded();
+        string said = Bundle.Read("said");
+        Assert.Contains($"container {Bundle.Id} is in the hands of the command whose hook this is", said);
+        Assert.EndsWith("\n1\n", said);
+        AssertNothingLeft();
+    }
+
     [SkippableFact]
     public void A_createContainer_hook_begins_in_the_root_file_system()
     {

@@ -229,13 +229,13 @@ internal sealed class Criu : IDisposable
 
     // runc's sentence, and CRIU's own last word on it.
     private static RuntimeException Failed(CriuRequest type, int errno, string? text, string log) => new(
-        $"criu failed: type {type.ToString().ToUpperInvariant()} errno {errno}: {(string.IsNullOrWhiteSpace(text) ? LastError(log) : text.Trim().ReplaceLineEndings(" "))}; log file: {log}");
+        $"criu failed: type {type.ToString().ToUpperInvariant()} errno {errno}: {LastError(log) ?? (string.IsNullOrWhiteSpace(text) ? "no reason was given" : text.Trim().ReplaceLineEndings(" "))}; log file: {log}");
 
-    private static string LastError(string log)
+    private static string? LastError(string log)
     {
         using var file = Files.TryOpen(log, OpenFlags.ReadOnly, out _);
         var lines = file is null ? [] : Encoding.UTF8.GetString(Files.ReadAll(file, log)).Split('\n');
-        return Array.FindLast(lines, line => line.Contains("Error", StringComparison.Ordinal) && !line.Contains("FAILED", StringComparison.Ordinal)) ?? "no reason was given";
+        return Array.FindLast(lines, line => line.Contains("Error", StringComparison.Ordinal) && !line.Contains("FAILED", StringComparison.Ordinal));
     }
 
     // CRIU runs ip, iptables and tar by name.

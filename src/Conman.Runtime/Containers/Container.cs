@@ -300,7 +300,8 @@ public sealed class Container : IDisposable
                 var other => $"cannot start a container in the {Name(other)} state",
             });
         }
-        RunHooksOrStop("startContainer", Record.Hooks?.StartContainer, ContainerStatus.Created, Record.Pid);
+        if (Record.Hooks?.StartContainer is { Count: > 0 } hooks)
+            OrStop(() => HookRunner.RunStartContainer(hooks, this));
         using var agent = Record.AsksAgentAtStart ? SeccompAgent.Connect(TryReadSpec()!.Linux!.Seccomp!) : null;
         if (!InitProcess.Start(connection, Operation, agent is null ? null : listener => Deliver(agent, listener)))
             throw new RuntimeException("cannot start container " + Id + ": its first process was killed");
@@ -324,16 +325,18 @@ public sealed class Container : IDisposable
     }
 
     /// <summary>Runs what is to run once the program has been started; a hook that fails is the end of the container, as with runc.</summary>
-    public void RunPoststartHooks(Hooks? hooks) => RunHooksOrStop("poststart", hooks?.Poststart, ContainerStatus.Running, null);
+    public void RunPoststartHooks(Hooks? hooks)
+    {
+        if (hooks?.Poststart is { Count: > 0 } poststart)
+            OrStop(() => HookRunner.Run("poststart", poststart, State(ContainerStatus.Running).ToUtf8(false)));
+    }
 
     // "The runtime MUST … stop the container" (runtime-spec runtime.md, "Lifecycle").
-    private void RunHooksOrStop(string kind, List<Hook>? hooks, ContainerStatus status, int? inside)
+    private void OrStop(Action runHooks)
     {
-        if (hooks is not { Count: > 0 })
-            return;
         try
         {
-            HookRunner.Run(kind, hooks, State(status).ToUtf8(false), inside);
+            runHooks();
         }
         catch (RuntimeException)
         {

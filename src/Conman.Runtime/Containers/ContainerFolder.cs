@@ -79,7 +79,15 @@ internal sealed class ContainerFolder : IDisposable
     }
 
     /// <summary>Waits until no other command works on this container. The lock goes with the descriptor, so it dies with its holder.</summary>
-    public void Lock() => Files.Lock(Descriptor, wait: true, $"{Root}/{Id}");
+    /// <exception cref="RuntimeException">The holder is a command above this one, which waits for the hook that this one belongs to.</exception>
+    public void Lock()
+    {
+        if (TryLock())
+            return;
+        if (Nodes.TryStatus(Descriptor.Number, "\0"u8, out var status) == 0 && LockHolders.AreAbove(status.Inode))
+            throw new RuntimeException($"container {Id} is in the hands of the command whose hook this is");
+        Files.Lock(Descriptor, wait: true, $"{Root}/{Id}");
+    }
 
     /// <summary>Lets others work on it.</summary>
     public void Unlock() => Files.Unlock(Descriptor);

@@ -295,6 +295,9 @@ public sealed class Creation : IDisposable
                 case Plans.SyncPoint.Held:
                     TreeCopy.Fill(_init, _compiled.Plan.Root!.Descriptor);
                     break;
+                case Plans.SyncPoint.Copied:
+                    HostPreparer.Prepare(_init);
+                    break;
                 case Plans.SyncPoint.Reborn:
                     IdMaps.RequireGiven(_init.Process.Pid, Spec.Linux!);
                     break;
@@ -314,7 +317,7 @@ public sealed class Creation : IDisposable
                     break;
                 case Plans.SyncPoint.StartHooks:
                     Record(cgroup);
-                    HookRunner.Run("startContainer", Spec.Hooks!.StartContainer, Container.State(ContainerStatus.Created).ToUtf8(false), _init.Process.Pid);
+                    HookRunner.RunStartContainer(Spec.Hooks!.StartContainer, Container);
                     break;
             }
             _init.Go();

@@ -15,6 +15,15 @@ namespace Conman.Runtime.Containers;
 public sealed class ExecRequest
 {
     public required Process Process { get; init; }
+
+    /// <summary>What the program is told that its arguments are; null: the process's.</summary>
+    public List<string>? Arguments { get; init; }
+
+    /// <summary>Descriptors that become standard input, output and error; -1: the caller's.</summary>
+    public (int, int, int) Streams { get; init; } = (-1, -1, -1);
+
+    /// <summary>It is killed when this command ends.</summary>
+    public bool EndsWithRuntime { get; init; }
     public string? ConsoleSocket { get; init; }
     public FileDescriptor? ConsoleReceiver { get; init; }
     public string? PidfdSocket { get; init; }
@@ -99,8 +108,11 @@ public static class Execution
         var landlock = PlanCompiler.PrepareLandlock(plan, spec, facts, warnings);
         PlanCompiler.AddExecutionDomain(plan, spec.Linux);
         PlanCompiler.AddProcess(plan, request.Process, facts, filter, landlock, (joined & Namespaces.User) != 0, warnings);
+        if (request.EndsWithRuntime)
+            plan.Add(new DieWithRuntime()); // who changes his ids before that has it taken from him (prctl(2))
         plan.Add(new Gate());
-        PlanCompiler.AddProgram(plan, request.Process, facts, filter, request.PreservedDescriptors, request.ListeningDescriptors, request.ListeningNames);
+        PlanCompiler.AddProgram(
+            plan, request.Process, facts, filter, request.PreservedDescriptors, request.ListeningDescriptors, request.ListeningNames, request.Arguments);
         foreach (var warning in warnings)
             request.Warn(warning);
         host.Open(plan);
@@ -168,20 +180,20 @@ public static class Execution
         using var folder = opened;
         try
         {
-            return InitProcess.Start(plan, keep, folder, pid, (-1, -1, -1));
+            return InitProcess.Start(plan, keep, folder, pid, request.Streams);
         }
         catch (LinuxException e) when (folder is not null && HostRights.Current.Rootless && e.Errno is Errno.EACCES or Errno.EPERM)
         {
             // Delegation ends where the caller's cgroup and the container's have nothing of the user's above them (cgroup-v2.rst, "Delegation
             // Containment"): the process stays in the caller's, as runc leaves it there.
-            return InitProcess.Start(plan, keep, null, pid, (-1, -1, -1));
+            return InitProcess.Start(plan, keep, null, pid, request.Streams);
         }
         catch (LinuxException e) when (cgroup is not null)
         {
             if (e.Errno == Errno.EBUSY && request.Cgroups is not { Count: > 0 } && cgroup.OfProcess(container.Record!.Pid) is { } own)
             {
                 using var ownFolder = own.Open();
-                return InitProcess.Start(plan, keep, ownFolder, pid, (-1, -1, -1));
+                return InitProcess.Start(plan, keep, ownFolder, pid, request.Streams);
             }
             throw cgroup.WhyNotJoined(e.Errno) is { } words ? new RuntimeException(words, e) : e;
         }

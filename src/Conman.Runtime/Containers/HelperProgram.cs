@@ -53,21 +53,28 @@ internal static class HelperProgram
     public static Exit? Run(Plan plan, IEnumerable<int> keep, FileDescriptor? pidNamespace, (int, int, int) streams, int timeout)
     {
         using var init = InitProcess.Start(plan, keep, null, pidNamespace, streams);
-        Exit exit;
-        var inTime = true;
         try
         {
             init.Advance();
             init.GoAndFinish();
-            inTime = Waiting.Readable(init.Process.Descriptor, timeout);
         }
-        finally
+        catch
         {
-            // Reaped in any case: a pid namespace does not end while a process of it is unreaped, and its init waits for that.
-            if (!inTime)
-                init.Process.TrySignal(Signals.SIGKILL);
-            exit = init.Process.Wait();
+            init.Process.Wait(); // reaped in any case: a pid namespace does not end while a process of it is unreaped, and its init waits for that
+            throw;
         }
+        return Wait(init.Process, timeout);
+    }
+
+    /// <summary>Waits for the end of a process.</summary>
+    /// <param name="timeout">Milliseconds after which it is killed; -1: never.</param>
+    /// <returns>Null where it was killed for its time.</returns>
+    public static Exit? Wait(ProcessHandle process, int timeout)
+    {
+        var inTime = Waiting.Readable(process.Descriptor, timeout);
+        if (!inTime)
+            process.TrySignal(Signals.SIGKILL);
+        var exit = process.Wait();
         return inTime ? exit : null;
     }
 

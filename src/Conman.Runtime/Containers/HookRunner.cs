@@ -24,17 +24,74 @@ internal static class HookRunner
         }
     }
 
+    /// <summary>Runs the startContainer hooks: programs of the container, so with no more rights than the one that they come before.</summary>
+    public static void RunStartContainer(List<Hook>? hooks, Container container)
+    {
+        for (var i = 0; i < (hooks?.Count ?? 0); i++)
+        {
+            var hook = hooks![i];
+            if (TryRun(hook, container.State(ContainerStatus.Created).ToUtf8(false), (streams, timeout) => RunAsProcess(hook, container, streams, timeout)) is { } failure)
+                throw new RuntimeException(Failed("startContainer", i, failure));
+        }
+    }
+
     /// <summary>Runs the hook of that number; null, or what became of it, as runc says it.</summary>
     public static string? TryRun(string kind, List<Hook> hooks, int number, ReadOnlySpan<byte> state, int? inside = null, string? folder = null) =>
-        TryRun(hooks[number], state, inside, folder) is { } failure ? $"error running {kind} hook #{number}: {failure}" : null;
+        TryRun(hooks[number], state, (streams, timeout) => RunIn(inside, hooks[number], folder, streams, timeout)) is { } failure ? Failed(kind, number, failure) : null;
 
-    private static string? TryRun(Hook hook, ReadOnlySpan<byte> state, int? inside, string? folder)
+    private static string Failed(string kind, int number, string failure) => $"error running {kind} hook #{number}: {failure}";
+
+    private static string? TryRun(Hook hook, ReadOnlySpan<byte> state, Func<(int, int, int), int, Exit?> run)
     {
         if (string.IsNullOrEmpty(hook.Path) || hook.Path[0] != '/')
             return $"path {Words.Quote(hook.Path ?? "")} is not absolute";
         using var input = Files.SealedMemory("state", state);
         using var output = Files.Memory("hook-output");
         using var errors = Files.Memory("hook-errors");
+        try
+        {
+            var timeout = hook.Timeout is > 0 ? (int)Math.Min(hook.Timeout.Value * 1000L, int.MaxValue) : -1;
+            if (run((input.Number, output.Number, errors.Number), timeout) is not { } exit)
+                return $"hook ran past specified timeout of {hook.Timeout}.0s";
+            if (exit is { Status: 0, Signal: 0 })
+                return null;
+            return (exit.Signal != 0 ? "signal: " + Signals.Describe(exit.Signal) : $"exit status {exit.Status}") + $", stdout: {HelperProgram.Text(output)}, stderr: {HelperProgram.Text(errors)}";
+        }
+        catch (RuntimeException e)
+        {
+            return e.Message;
+        }
+    }
+
+    // As exec would run it: the container's user, capabilities and limits, its filter, its cgroup.
+    private static Exit? RunAsProcess(Hook hook, Container container, (int, int, int) streams, int timeout)
+    {
+        var program = container.TryReadSpec()!.Process!;
+        using var process = Execution.Start(container, new ExecRequest
+        {
+            Process = new Process
+            {
+                Args = [hook.Path!],
+                Env = hook.Env,
+                Cwd = program.Cwd,
+                User = program.User,
+                Capabilities = program.Capabilities,
+                Rlimits = program.Rlimits,
+                NoNewPrivileges = program.NoNewPrivileges,
+                ApparmorProfile = program.ApparmorProfile,
+                SelinuxLabel = program.SelinuxLabel,
+                Scheduler = program.Scheduler,
+                IoPriority = program.IoPriority,
+            },
+            Arguments = hook.Args is { Count: > 0 } ? hook.Args : null,
+            Streams = streams,
+            EndsWithRuntime = true,
+        });
+        return HelperProgram.Wait(process, timeout);
+    }
+
+    private static Exit? RunIn(int? inside, Hook hook, string? folder, (int, int, int) streams, int timeout)
+    {
         using var host = new HostPreparer();
         // A pid namespace is entered by being born in it, all others by joining. An ordinary user has the right to either only once he has joined
         // the user namespace.
@@ -57,23 +114,11 @@ internal static class HookRunner
         plan.Add(new Sync(SyncPoint.Reborn));
         if (folder is not null)
             plan.Add(new ChangeDirectory(folder));
-        plan.Add(new FindProgram(hook.Path, [hook.Path], false));
+        plan.Add(new FindProgram(hook.Path!, [hook.Path!], false));
         plan.Add(new CloseDescriptors(3));
-        plan.Add(new Execute(hook.Args is { Count: > 0 } args ? args : [hook.Path], hook.Env ?? []));
-        try
-        {
-            host.Open(plan);
-            var timeout = hook.Timeout is > 0 ? (int)Math.Min(hook.Timeout.Value * 1000L, int.MaxValue) : -1;
-            if (HelperProgram.Run(plan, host.Numbers, pidNamespace, (input.Number, output.Number, errors.Number), timeout) is not { } exit)
-                return $"hook ran past specified timeout of {hook.Timeout}.0s";
-            if (exit is { Status: 0, Signal: 0 })
-                return null;
-            return (exit.Signal != 0 ? $"signal: {exit.Signal}" : $"exit status {exit.Status}") + $", stdout: {HelperProgram.Text(output)}, stderr: {HelperProgram.Text(errors)}";
-        }
-        catch (RuntimeException e)
-        {
-            return e.Message;
-        }
+        plan.Add(new Execute(hook.Args is { Count: > 0 } args ? args : [hook.Path!], hook.Env ?? []));
+        host.Open(plan);
+        return HelperProgram.Run(plan, host.Numbers, pidNamespace, streams, timeout);
     }
 
     // The kinds that a process may be in; its user namespace first, since the others belong to it.
