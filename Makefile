@@ -32,8 +32,8 @@ test: setup-test build ## build, and run every test
 bench: setup-bench build ## compare with crun, runc and the floor, in one run
 	bench/compare
 
-soak: setup-test build ## the tests that take long: the whole kill sweep
-	CONMAN_SOAK=1 tests/run
+soak: setup-test build ## the whole kill sweep, which takes half an hour and more; stopped and started again, it goes on where it was
+	@tests/KillSweep/soak
 
 format: ## put the code into the project's format
 	dotnet format Conman.sln

@@ -49,7 +49,7 @@ public class KillSweepTests(ITestOutputHelper output) : ContainerTest
                 if (scenario is Scenario.Start or Scenario.Kill or Scenario.Pause or Scenario.Update or Scenario.Delete)
                     continue; // these start nothing
                 if (scenario is Scenario.Checkpoint or Scenario.Restore)
-                    continue; // these start CRIU, which traces processes itself, and cannot be traced as well
+                    continue; // these start CRIU, which traces processes itself, and so cannot be traced
                 all.Add(scenario, "parent", first ? 12 : 4);
                 all.Add(scenario, "child", first ? 12 : 4);
             }
@@ -68,21 +68,24 @@ public class KillSweepTests(ITestOutputHelper output) : ContainerTest
         Sweep(scenario.ToString(), who, Soak ? 0 : sample, where => Attempt(scenario, who, where));
     }
 
-    // sample 0: all
+    // sample 0: all, but those that an earlier run has tried
     private void Sweep(string name, string who, int sample, Func<string, KillAt> attempt)
     {
-        var failures = new List<string>();
+        SweepLog? log = sample == 0 ? new SweepLog($"{name}-{who}") : null;
+        List<string> failures = log?.Failures ?? [];
         string[] mounts = [.. Leftovers.Mounts()];
-        int points = 0;
-        IEnumerable<string> all = Enumerable.Range(1, int.MaxValue).Select(n => n.ToString(CultureInfo.InvariantCulture));
-        foreach (string where in sample == 0 ? all : Sample(name, who, sample, attempt))
+        int points = log?.Points ?? 0;
+        IEnumerable<string> all = log is { Ended: true } ? []
+            : Enumerable.Range(points + 1, int.MaxValue - points).Select(n => n.ToString(CultureInfo.InvariantCulture));
+        foreach (string where in log is not null ? all : Sample(name, who, sample, attempt))
         {
             KillAt kill = attempt(where);
             List<string> faults = [.. kill.Faults, .. Left(mounts)];
             // Where nobody was killed the command has ended before that call: as it should, or the sweep has missed what comes after it.
             if (kill is { Killed: null, Code: 0, ToolCode: 0, Errors: [] } && faults.Count == 0)
             {
-                if (sample == 0)
+                log?.End();
+                if (log is not null)
                     break;
                 continue;
             }
@@ -95,14 +98,16 @@ public class KillSweepTests(ITestOutputHelper output) : ContainerTest
             if (errors > (name == "CreateThenStart" ? 2 : 1) || (kill.Code is not (0 or 137) && errors == 0))
                 faults.Add($"exit code {kill.Code} with {errors} errors");
             points++;
-            if (faults.Count == 0)
+            string? failure = faults.Count == 0 ? null : $"{where}: {kill.Killed}\n    {string.Join("\n    ", faults.Concat(kill.Errors))}";
+            log?.Add(failure);
+            if (failure is null)
                 continue;
-            failures.Add($"{where}: {kill.Killed}\n    {string.Join("\n    ", faults.Concat(kill.Errors))}");
+            failures.Add(failure);
             RemoveLeftovers();
             if (kill.Killed is null)
                 break; // it does not even work undisturbed
         }
-        Tell($"| {name} | {who} | {points} | {failures.Count} |");
+        output.WriteLine($"| {name} | {who} | {points} | {failures.Count} |"); // a row of the table in docs/crash-safety.md
         Assert.True(failures.Count == 0, $"{failures.Count} of {points} kill points:\n{string.Join('\n', failures.Take(20))}");
     }
 
@@ -337,6 +342,7 @@ public class KillSweepTests(ITestOutputHelper output) : ContainerTest
     {
         KillAt listed = attempt("list");
         Assert.Empty(listed.Faults);
+        Assert.True(listed.Code == 0, string.Join('\n', listed.Errors));
         string[] calls = [.. listed.Lines.TakeWhile(line => !line.StartsWith("not killed", StringComparison.Ordinal))];
         var seen = new Dictionary<string, int>();
         var turning = new List<string>();
@@ -355,12 +361,4 @@ public class KillSweepTests(ITestOutputHelper output) : ContainerTest
     }
 
     private static JsonObject Hook(params string[] args) => new() { ["path"] = args[0], ["args"] = Bundle.Strings(args) };
-
-    // A row of the table in docs/crash-safety.md.
-    private void Tell(string row)
-    {
-        output.WriteLine(row);
-        if (Soak)
-            File.AppendAllText(Runtime.RepositoryRoot() + "/out/kill-sweep/table.md", row + "\n");
-    }
 }

@@ -166,7 +166,9 @@ static int is_it(const struct ptrace_syscall_info *info, int by_command)
 __attribute__((noreturn)) static void trace(char **command)
 {
     int gate[2], running = 0, status;
-    const long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACEEXEC;
+    /* For calls of its own its threads are enough; and a child that traces itself, as CRIU does, must not be traced. */
+    const long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC
+        | (who == OWN ? 0 : PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK);
 
     if (pipe2(gate, O_CLOEXEC))
         die("pipe");

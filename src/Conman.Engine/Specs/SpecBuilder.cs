@@ -185,7 +185,8 @@ public sealed partial class SpecBuilder
         return System.Text.Encoding.UTF8.GetString(Files.ReadAll("/proc/sys/kernel/hostname")).TrimEnd('\n');
     }
 
-    internal static uint Octal(string flag, string text)
+    /// <summary>Permission bits as they are written.</summary>
+    public static uint Octal(string flag, string text)
     {
         uint value = 0;
         foreach (var c in text)

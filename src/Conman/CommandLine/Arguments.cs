@@ -13,6 +13,9 @@ internal sealed class Arguments
     /// <summary>The options before the command, where the command line has such.</summary>
     public Arguments? Global { get; init; }
 
+    /// <summary>The options in the order in which they were given.</summary>
+    public IReadOnlyList<(string Name, string Value)> Given => _options;
+
     /// <summary>The last value of an option, or null.</summary>
     public string? Get(string name)
     {
@@ -96,6 +99,8 @@ internal sealed class Arguments
     {
         var name = Name(arg);
         var option = FindLong(options, name) ?? throw Unknown("--" + name, options);
+        if (option.Refused is { } reason)
+            throw new UsageException($"--{name}: {reason}");
         var equals = arg.IndexOf('=');
         if (equals >= 0)
         {
@@ -136,7 +141,7 @@ internal sealed class Arguments
 
     private static UsageException Unknown(string name, Option[] options)
     {
-        var nearest = Nearest.To(name.TrimStart('-'), options.Select(o => o.Name));
+        var nearest = Nearest.To(name.TrimStart('-'), options.Where(o => o.Refused is null).Select(o => o.Name));
         return new UsageException($"unknown option {name}" + (nearest is null ? "" : $": did you mean --{nearest}?"));
     }
 }

@@ -41,6 +41,8 @@ internal static class HelpText
         text.Append("\nOptions:\n");
         foreach (var option in options)
         {
+            if (option.Alias || option.Refused is not null)
+                continue;
             var left = (option.Short != '\0' ? $"-{option.Short}, " : "    ") + "--" + option.Name + (option.Value is null ? "" : " " + option.Value);
             text.Append($"  {left,-30}  {option.Help}\n");
         }

@@ -8,7 +8,14 @@ namespace Conman.CommandLine;
 /// <param name="Value">What its value is called in the help text; null: a flag.</param>
 /// <param name="Short">A one-letter name, or '\0'.</param>
 /// <param name="Repeats">It may be given more than once.</param>
-internal sealed record Option(string Name, string Help, string? Value = null, char Short = '\0', bool Repeats = false);
+internal sealed record Option(string Name, string Help, string? Value = null, char Short = '\0', bool Repeats = false)
+{
+    /// <summary>Another name of an option that the help text has already.</summary>
+    public bool Alias { get; init; }
+
+    /// <summary>Why there is no such option, though others have it; null: there is.</summary>
+    public string? Refused { get; init; }
+}
 
 /// <summary>A command.</summary>
 /// <param name="Name">The word that selects it.</param>
