@@ -5,8 +5,8 @@
  * runtime. It runs from a sealed memfd, so nothing in a container can reach or change a binary of the host through it. A failure is one
  * report (operation, errno) to the runtime, which knows the words.
  */
+#include "freestanding.h"
 #include "plan.h"
-#include "sys.h"
 
 #include <asm/ioctls.h>
 #include <asm/termbits.h>
@@ -23,8 +23,6 @@
 #include <linux/stat.h>
 #include <linux/un.h>
 #include <sys/types.h>
-
-#define SHUT(fd) sys1(__NR_close, fd)
 
 static struct plan_header *plan; /* ours alone: paths in it are cut for a moment where a parent is meant */
 static int status;                 /* where reports go */
@@ -48,20 +46,6 @@ void *memcpy(void *to, const void *from, size_t n)
     for (const char *q = from; n--;)
         *p++ = *q++;
     return to;
-}
-
-static size_t length(const char *s)
-{
-    size_t n = 0;
-    while (s[n])
-        n++;
-    return n;
-}
-
-__attribute__((noreturn)) static void leave(int code)
-{
-    for (;;)
-        sys1(__NR_exit_group, code);
 }
 
 /* ---- talking to the runtime ---------------------------------------------------------------------------------------------------- */
@@ -223,11 +207,6 @@ static int attach(char *path, int tree, uint64_t how)
     return result;
 }
 
-static const char *next_text(const char *s)
-{
-    return s + length(s) + 1;
-}
-
 /* A file system without a mode of its own gets that of the folder it covers. */
 static int copy_mode(int fs, int dest)
 {
@@ -367,17 +346,6 @@ static int unmount(struct plan_op *op)
 }
 
 /* ---- the process --------------------------------------------------------------------------------------------------------------- */
-
-static int send_descriptor(int socket, int fd, const void *bytes, size_t size)
-{
-    struct { size_t len; int level, type, fd; } control = { 20, 1 /* SOL_SOCKET */, 1 /* SCM_RIGHTS */, fd };
-    struct { const void *base; size_t len; } data = { bytes, size };
-    struct { void *name; unsigned namelen; void *iov; size_t iovlen; void *control; size_t controllen; int flags; } message = {
-        0, 0, &data, 1, &control, sizeof control, 0
-    };
-    long n = sys3(__NR_sendmsg, socket, &message, 0x4000);
-    return n < 0 ? (int)n : 0;
-}
 
 /*
  * A terminal of the container's own devpts. The container's side is asked of the master itself (TIOCGPTPEER), never opened by name, and
@@ -620,20 +588,15 @@ static int perform(struct plan_op *op, uint32_t index)
     }
 }
 
-static int decimal(const char *s)
-{
-    int n = 0;
-    while (*s >= '0' && *s <= '9')
-        n = n * 10 + *s++ - '0';
-    return n;
-}
-
-/* argv[1] is the descriptor of the plan. */
+/* argv[1] is the descriptor of the plan; or the name of another role, whose arguments follow. */
 __attribute__((noreturn, used)) static void run(long *stack)
 {
-    int fd = stack[0] > 1 ? decimal((const char *)stack[2]) : -1;
+    char **argv = (char **)(stack + 1), **envp = argv + stack[0] + 1;
+    int fd = stack[0] > 1 ? decimal(argv[1]) : -1;
     struct statx info;
 
+    if (stack[0] > 2)
+        *argv[1] == 'm' ? monitor(argv[2]) : *argv[1] == 'l' ? later(argv + 1, envp) : first_process(argv + 1, envp);
     if (sys5(__NR_statx, fd, "", AT_EMPTY_PATH, STATX_SIZE, &info) || info.stx_size < sizeof *plan)
         leave(126);
     plan = (void *)sys6(__NR_mmap, 0, (long)info.stx_size, 3 /* PROT_READ | PROT_WRITE */, 2 /* MAP_PRIVATE */, fd, 0);

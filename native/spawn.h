@@ -12,7 +12,8 @@ struct spawn_request {
     int32_t executable;    /* executed by descriptor */
     int32_t stdio[3];      /* descriptors that become 0, 1 and 2; -1: as they are */
     int32_t keep_count;
-    const int32_t *keep;   /* descriptors that survive the execution, under their own numbers */
+    const int32_t *keep;   /* descriptors that survive the execution, under these numbers */
+    const int32_t *from;   /* where they come from, all of them above those numbers; NULL: they are there already */
     const char *const *argv, *const *envp;
     int32_t pidfd;         /* out */
     int32_t error;         /* out: errno of the child before it became the executable */

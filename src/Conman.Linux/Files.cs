@@ -361,6 +361,13 @@ public static unsafe class Files
         return Native.mknodat(at, path, (uint)like.Type | 0x180 /* 0600 */, device) < 0 ? Marshal.GetLastPInvokeError() : 0;
     }
 
+    /// <summary>mkfifo(3); one that is there stays.</summary>
+    public static void MakeFifo(string name, int at, uint mode)
+    {
+        if (Native.mknodat(at, name, (uint)FileType.Fifo | mode, 0) < 0 && Marshal.GetLastPInvokeError() is not Errno.EEXIST and var errno)
+            LinuxException.Throw(errno, $"make FIFO {name}");
+    }
+
     /// <summary>Gives a file the times of last access and change of another (utimensat(2)); errno or 0.</summary>
     public static int TryCopyTimes(FileDescriptor from, FileDescriptor to)
     {

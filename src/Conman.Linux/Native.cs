@@ -183,6 +183,12 @@ internal static unsafe partial class Native
     internal static partial int ioctl(int fd, nuint request, void* argument);
 
     [LibraryImport(Libc, SetLastError = true)]
+    internal static partial int inotify_init1(int flags);
+
+    [LibraryImport(Libc, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int inotify_add_watch(int fd, string path, uint mask);
+
+    [LibraryImport(Libc, SetLastError = true)]
     internal static partial int eventfd(uint count, int flags);
 
     // Tmds.LibC has it too, but loses errno.
@@ -283,6 +289,7 @@ internal unsafe struct SpawnRequest
     public fixed int stdio[3];
     public int keep_count;
     public int* keep;
+    public int* from;
     public byte** argv;
     public byte** envp;
     public int pidfd;

@@ -47,8 +47,8 @@ public sealed class ProcessHandle(int pid, FileDescriptor pidfd) : IDisposable
     /// <summary>pidfd_send_signal(2); errno or 0.</summary>
     public int TrySignal(int signal) => Reaped ? Errno.ESRCH : Processes.TrySignal(Descriptor, signal);
 
-    /// <summary>Waits for a child of this process and reaps it.</summary>
-    public Exit Wait() => _exit ??= Processes.Reap(Descriptor) ?? default;
+    /// <summary>Waits for its end, and reaps it if it is a child of this process. How another's child ended only newer kernels tell, where a status is asked for too early: nobody knows.</summary>
+    public Exit Wait() => _exit ??= Processes.Reap(Descriptor) ?? Processes.Await(Descriptor) ?? default;
 }
 
 /// <summary>What may differ from the parent in a process that <see cref="Processes.Spawn"/> starts.</summary>
@@ -69,6 +69,9 @@ public sealed class SpawnOptions
     /// <summary>Descriptors that stay open in the child under their own numbers.</summary>
     public List<int> Keep { get; } = [];
 }
+
+/// <summary>Starts a process as <see cref="Processes.Spawn"/> does, which may be another process's work.</summary>
+public delegate ProcessHandle Spawner(FileDescriptor executable, ReadOnlySpan<string> arguments, ReadOnlySpan<string> environment, SpawnOptions options);
 
 /// <summary>Starting, waiting, signalling.</summary>
 public static unsafe class Processes
@@ -183,6 +186,36 @@ public static unsafe class Processes
         return info.si_code == 1 /* CLD_EXITED */ ? new Exit(info.si_status, 0) : new Exit(0, info.si_status);
     }
 
+    /// <summary>Waits for the end of a process that is another's child; null where the kernel does not tell how it ended.</summary>
+    public static Exit? Await(FileDescriptor pidfd)
+    {
+        Waiting.Readable(pidfd);
+        return TryExit(pidfd);
+    }
+
+    /// <summary>How a process ended that another has reaped (PIDFD_GET_INFO with PIDFD_INFO_EXIT, since Linux 6.15); null: that is not known.</summary>
+    public static Exit? TryExit(FileDescriptor pidfd)
+    {
+        const nuint PIDFD_GET_INFO = 0xc040ff0b;
+        ProcessInfo info = new() { mask = 8 /* PIDFD_INFO_EXIT */ };
+        if (Native.ioctl(pidfd.Number, PIDFD_GET_INFO, &info) < 0 || (info.mask & 8) == 0)
+            return null;
+        return new Exit((info.exit_code >> 8) & 255, info.exit_code & 127);
+    }
+
+    /// <summary>A descriptor stays open when this process becomes another program.</summary>
+    public static void KeepAcrossExecution(FileDescriptor descriptor) => _ = Tmds.Linux.LibC.fcntl(descriptor.Number, 2 /* F_SETFD */, 0);
+
+    /// <summary>Becomes another program (execveat(2) of an open file); returns errno if it cannot.</summary>
+    public static int TryExecute(FileDescriptor executable, ReadOnlySpan<string> arguments, ReadOnlySpan<string> environment)
+    {
+        using var argv = new Utf8Vector(arguments);
+        using var envp = new Utf8Vector(environment);
+        byte nothing = 0;
+        Native.syscall(SyscallNumbers.execveat, executable.Number, (nint)(&nothing), (nint)argv.Pointers, (nint)envp.Pointers, 0x1000 /* AT_EMPTY_PATH */, 0);
+        return Marshal.GetLastPInvokeError();
+    }
+
     /// <summary>sched_setaffinity(2) of this thread, and so of what it starts; errno or 0.</summary>
     /// <param name="cpus">One bit a CPU, the first in the lowest bit of the first byte.</param>
     public static int TrySetAffinity(ReadOnlySpan<byte> cpus)
@@ -262,6 +295,16 @@ public static unsafe class Processes
 
     /// <summary>The numeric effective group id.</summary>
     public static uint EffectiveGroup => Native.getegid();
+
+    /// <summary>The beginning of struct pidfd_info (linux/pidfd.h), 64 bytes.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct ProcessInfo
+    {
+        public ulong mask;
+        public ulong cgroupid;
+        private fixed uint _ids[11];
+        public int exit_code;
+    }
 
     /// <summary>The ceiling of one of this process's own limits (getrlimit(2)).</summary>
     /// <param name="resource">RLIMIT_*.</param>

@@ -10,7 +10,7 @@ namespace Conman.Linux;
 /// <summary>AF_UNIX sockets, close-on-exec.</summary>
 public static unsafe class Sockets
 {
-    private const int CloseOnExec = 0x80000, NoSignal = 0x4000, NonBlock = 0x800, CmsgCloseOnExec = 0x40000000;
+    private const int CloseOnExec = 0x80000, NoSignal = 0x4000, DontWait = 0x40, NonBlock = 0x800, CmsgCloseOnExec = 0x40000000;
 
     /// <summary>A connected pair that keeps packet boundaries.</summary>
     public static (FileDescriptor, FileDescriptor) Pair()
@@ -33,6 +33,24 @@ public static unsafe class Sockets
             LinuxException.Throw(Marshal.GetLastPInvokeError(), $"listen on {name}");
         return fd;
     }
+
+    /// <summary>A listening socket that keeps packet boundaries. One of that name, which nobody listens on any more, is replaced.</summary>
+    public static FileDescriptor ListenForPackets(FileDescriptor directory, string name)
+    {
+        var fd = FileDescriptor.Check(socket(AF_UNIX, SOCK_SEQPACKET | CloseOnExec | NonBlock, 0), "create a socket");
+        sockaddr_un address;
+        var size = Address(&address, "/proc/self/fd/" + directory.Number + "/" + name);
+        Files.TryUnlink(name, directory.Number);
+        if (bind(fd.Number, (sockaddr*)&address, size) < 0)
+            LinuxException.Throw(Marshal.GetLastPInvokeError(), $"bind {name}");
+        if (listen(fd.Number, 128) < 0)
+            LinuxException.Throw(Marshal.GetLastPInvokeError(), $"listen on {name}");
+        return fd;
+    }
+
+    /// <summary>Connects to such a socket; null and errno on failure.</summary>
+    public static FileDescriptor? TryConnectPackets(FileDescriptor directory, string name, out int errno) =>
+        TryConnect("/proc/self/fd/" + directory.Number + "/" + name, SOCK_SEQPACKET, out errno);
 
     /// <summary>A datagram socket that anybody may send to, in a directory that is known by descriptor. One of that name is replaced.</summary>
     public static FileDescriptor BindDatagram(FileDescriptor directory, string name)
@@ -83,13 +101,22 @@ public static unsafe class Sockets
         return null;
     }
 
+    /// <summary>A sender waits so many seconds at most, then there is EAGAIN (socket(7), SO_SNDTIMEO).</summary>
+    public static void LimitSending(FileDescriptor socket, int seconds)
+    {
+        var time = stackalloc long[2] { seconds, 0 };
+        if (setsockopt(socket.Number, 1 /* SOL_SOCKET */, 21 /* SO_SNDTIMEO */, time, 16) < 0)
+            LinuxException.Throw(Marshal.GetLastPInvokeError(), "limit the time to send");
+    }
+
     /// <summary>Sends bytes; errno or 0. A peer that is gone gives EPIPE, never a signal.</summary>
-    public static int TrySend(FileDescriptor socket, ReadOnlySpan<byte> data)
+    /// <param name="wait">False: EAGAIN where there is no room.</param>
+    public static int TrySend(FileDescriptor socket, ReadOnlySpan<byte> data, bool wait = true)
     {
         nint n;
         fixed (byte* p = data)
         {
-            do n = (nint)LibC.send(socket.Number, p, (size_t)(ulong)data.Length, NoSignal);
+            do n = (nint)LibC.send(socket.Number, p, (size_t)(ulong)data.Length, NoSignal | (wait ? 0 : DontWait));
             while (n < 0 && Marshal.GetLastPInvokeError() == Errno.EINTR);
         }
         return n < 0 ? Marshal.GetLastPInvokeError() : 0;
@@ -184,6 +211,31 @@ public static unsafe class Sockets
             message.msg_iovlen = 1;
             message.msg_control = control;
             message.msg_controllen = 24;
+            nint n;
+            do n = (nint)sendmsg(socket.Number, &message, NoSignal);
+            while (n < 0 && Marshal.GetLastPInvokeError() == Errno.EINTR);
+            return n < 0 ? Marshal.GetLastPInvokeError() : 0;
+        }
+    }
+
+    /// <summary>Sends a packet with descriptors, at most 253 (SCM_MAX_FD); errno or 0.</summary>
+    public static int TrySendDescriptors(FileDescriptor socket, ReadOnlySpan<int> fds, ReadOnlySpan<byte> packet)
+    {
+        var control = stackalloc long[2 + ((fds.Length + 1) / 2)];
+        control[0] = 16 + (4 * fds.Length);
+        ((int*)control)[2] = 1 /* SOL_SOCKET */;
+        ((int*)control)[3] = 1 /* SCM_RIGHTS */;
+        fds.CopyTo(new Span<int>((int*)control + 4, fds.Length));
+        fixed (byte* p = packet)
+        {
+            iovec data = default;
+            data.iov_base = p;
+            data.iov_len = (size_t)(ulong)packet.Length;
+            msghdr message = default;
+            message.msg_iov = &data;
+            message.msg_iovlen = 1;
+            message.msg_control = fds.Length == 0 ? null : control;
+            message.msg_controllen = fds.Length == 0 ? 0u : (uint)(16 + (8 * ((fds.Length + 1) / 2)));
             nint n;
             do n = (nint)sendmsg(socket.Number, &message, NoSignal);
             while (n < 0 && Marshal.GetLastPInvokeError() == Errno.EINTR);

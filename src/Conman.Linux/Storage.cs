@@ -66,6 +66,17 @@ public static unsafe class Storage
         }
     }
 
+    /// <summary>lseek(2) to a place from the beginning.</summary>
+    public static void Seek(FileDescriptor file, long offset, string name) => Check((int)Math.Min(Native.lseek(file.Number, offset, 0 /* SEEK_SET */), 0), $"seek in {name}");
+
+    /// <summary>What tells one file from all others as long as it is open: device and inode.</summary>
+    public static (uint Major, uint Minor, ulong Inode) Identity(FileDescriptor file)
+    {
+        StatX x;
+        Check(Native.statx(file.Number, "", EmptyPath, 0x100 /* STATX_INO */, &x), "stat a file");
+        return (x.stx_dev_major, x.stx_dev_minor, x.stx_ino);
+    }
+
     /// <summary>Whether a name in a directory still is this open file.</summary>
     public static bool IsStill(FileDescriptor file, int directory, string name)
     {

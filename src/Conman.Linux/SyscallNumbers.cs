@@ -96,6 +96,7 @@ public static class SyscallNumbers
     public static int mincore => Arm64 ? 232 : 27;
     public static int restart_syscall => Arm64 ? 128 : 219;
     public static int exit => Arm64 ? 93 : 60;
+    public static int execveat => Arm64 ? 281 : 322;
     public static int exit_group => Arm64 ? 94 : 231;
     public static int clone => Arm64 ? 220 : 56;
     public const int open_tree = 428;

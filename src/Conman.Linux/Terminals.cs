@@ -53,6 +53,13 @@ public static unsafe class Terminals
             _ = Native.ioctl(to, TIOCSWINSZ, &size);
     }
 
+    /// <summary>Rows and columns; (0, 0) if it is no terminal.</summary>
+    public static (ushort Rows, ushort Columns) Size(int fd)
+    {
+        var size = stackalloc ushort[4];
+        return Native.ioctl(fd, TIOCGWINSZ, size) == 0 ? (size[0], size[1]) : default;
+    }
+
     private sealed class Restore(int fd, KernelTermios before) : IDisposable
     {
         public void Dispose()

@@ -35,6 +35,9 @@ public sealed class CreateRequest
     public bool NoPivot { get; init; }
     public bool NoNewKeyring { get; init; }
 
+    /// <summary>Whose child the container's first process becomes; null: this process's.</summary>
+    public Spawner? Spawner { get; init; }
+
     /// <summary>Descriptors from 3 on that the program keeps.</summary>
     public int PreservedDescriptors { get; init; }
 
@@ -207,7 +210,7 @@ public sealed class Creation : IDisposable
             if (_compiled.PidNamespace is not null)
                 pid = Files.Open(_compiled.PidNamespace.Path, OpenFlags.ReadOnly);
             using (pid)
-                _init = InitProcess.Start(_compiled.Plan, keep, folder, pid, (-1, -1, -1), cgroup is null ? null : cgroup.WhyNotJoined);
+                _init = InitProcess.Start(_compiled.Plan, keep, folder, pid, (-1, -1, -1), cgroup is null ? null : cgroup.WhyNotJoined, _request.Spawner);
             // From here on two work at once: the process on its plan, and this one on what must be there before the program.
             if (folder is not null && !_request.Rootless) // else there are no devices but the host's own, by their own rights
                 DeviceRules.Attach(_compiled.DeviceProgram, folder);

@@ -24,10 +24,16 @@ public sealed class Foreground : IDisposable
     public Foreground(bool terminal)
     {
         _terminal = terminal;
-        _signals = Signals.Catch(Forwarded);
+        _signals = CatchSignals();
         if (terminal)
             (_receiver, ConsoleSocket) = Sockets.Pair();
     }
+
+    /// <summary>Catches, from now on, every signal that is passed on to a container (<see cref="Signals.Catch"/>).</summary>
+    public static FileDescriptor CatchSignals() => Signals.Catch(Forwarded);
+
+    /// <summary>Of the signals that are caught, those that are this process's own affair.</summary>
+    public static bool IsOwn(int signal) => signal is Signals.SIGCHLD or Signals.SIGURG or Signals.SIGWINCH;
 
     /// <summary>Where the process must send its terminal's master; null without a terminal.</summary>
     public FileDescriptor? ConsoleSocket { get; }
@@ -88,7 +94,7 @@ public sealed class Foreground : IDisposable
         {
             if (signal == Signals.SIGWINCH && _master is not null)
                 Terminals.CopySize(0, _master.Number);
-            else if (signal is not (Signals.SIGCHLD or Signals.SIGURG or Signals.SIGWINCH))
+            else if (!IsOwn(signal))
                 process.TrySignal(signal);
         }
     }

@@ -36,8 +36,9 @@ internal sealed class InitProcess : IDisposable
     /// <summary>Encodes a plan and starts a process on it.</summary>
     /// <param name="keep">Descriptors for the new process, under their own numbers.</param>
     /// <param name="reason">What an errno means, where it can be told better than by its own words.</param>
+    /// <param name="spawner">Whose child the process becomes; null: this one's.</param>
     public static InitProcess Start(
-        Plan plan, IEnumerable<int> keep, FileDescriptor? cgroup, FileDescriptor? pidNamespace, (int, int, int) streams, Func<int, string?>? reason = null)
+        Plan plan, IEnumerable<int> keep, FileDescriptor? cgroup, FileDescriptor? pidNamespace, (int, int, int) streams, Func<int, string?>? reason = null, Spawner? spawner = null)
     {
         var (mine, its) = Sockets.Pair();
         using (its)
@@ -51,7 +52,9 @@ internal sealed class InitProcess : IDisposable
                 options.Keep.AddRange(keep);
                 options.Keep.Add(its.Number);
                 options.Keep.Add(memory.Number);
-                return new InitProcess(encoded, mine, Processes.Spawn(helper, ["conman-init", memory.Number.ToString()], [], options));
+                ReadOnlySpan<string> arguments = ["conman-init", memory.Number.ToString()];
+                var process = spawner is null ? Processes.Spawn(helper, arguments, [], options) : spawner(helper, arguments, [], options);
+                return new InitProcess(encoded, mine, process);
             }
             catch (Exception e)
             {

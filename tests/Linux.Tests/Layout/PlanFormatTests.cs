@@ -2,6 +2,7 @@
 
 using System.Reflection;
 using System.Text.RegularExpressions;
+using Conman.Engine.Monitoring;
 using Conman.Runtime.Compiling;
 using Conman.Runtime.Plans;
 
@@ -57,6 +58,24 @@ public class PlanFormatTests
     {
         var c = new CSource("spawn.h");
         c.Struct(typeof(SpawnRequest), "struct spawn_request");
+        c.Check();
+    }
+
+    [Fact]
+    public void What_is_said_to_the_monitor_is_that_of_monitor_h()
+    {
+        var c = new CSource("monitor.h");
+        c.Struct(typeof(MonitorConfig), "struct monitor_config");
+        c.Struct(typeof(MonitorSpawn), "struct monitor_spawn");
+        c.Value("MONITOR_MAGIC", MonitorConfig.Magic, "MonitorConfig.Magic");
+        c.Value("MONITOR_DURABLE", MonitorConfig.Durable, "MonitorConfig.Durable");
+        c.Value("MONITOR_STDIN_ONCE", MonitorConfig.StdinOnce, "MonitorConfig.StdinOnce");
+        c.Value("MONITOR_TERMINAL", MonitorConfig.Terminal, "MonitorConfig.Terminal");
+        c.Value("sizeof(struct monitor_word)", 8, "struct monitor_word");
+        c.Value("__builtin_offsetof(struct monitor_word, value)", 4, "monitor_word.value");
+        (string, LogFormat)[] formats = [("NONE", LogFormat.None), ("JSON", LogFormat.JsonFile), ("CRI", LogFormat.Cri), ("JOURNAL", LogFormat.Journald)];
+        foreach (var (name, format) in formats)
+            c.Value("LOG_" + name, (ulong)format, $"LogFormat.{format}");
         c.Check();
     }
 
