@@ -24,11 +24,31 @@ public static class SettingsRules
             if (name is not ("max-size" or "max-file" or "tag"))
                 throw new EngineException($"--log-opt {name}: there is no such option: it is max-size, max-file or tag");
         }
+        if (host.Init is true)
+            throw new EngineException("--init: conman has no init for containers yet: an image's own, such as tini, does as well");
         if (host.Runtime is not ("" or "conman" or "conman-runc"))
             throw new EngineException($"unknown runtime {host.Runtime}: conman is its own");
         if (host.StorageOpt is { Count: > 0 })
             throw new EngineException($"--storage-opt {host.StorageOpt.Keys.First()}: there is no such option of storage");
         return true;
+    }
+
+    /// <summary>Refuses what needs networks of conman's own, which there are not yet.</summary>
+    /// <exception cref="EngineException">It is asked for.</exception>
+    public static void RefuseNetworks(HostConfig host, NetworkingConfig? networking)
+    {
+        var network = NamespaceMode.ParseNetwork(host.NetworkMode);
+        if (network is { Kind: NamespaceKind.Network, Argument: not "bridge" })
+            throw new EngineException($"network {network.Argument} not found: conman has no networks yet: --network is none, host, container:NAME or ns:PATH");
+        if (host.PortBindings is { Count: > 0 } || host.PublishAllPorts)
+            throw new EngineException("--publish: conman has no networks yet, and so no ports to publish: --network host shares the host's");
+        if (host.ExtraHosts?.Find(static h => h.EndsWith(":host-gateway", StringComparison.Ordinal)) is { } gateway)
+            throw new EngineException($"--add-host {gateway}: conman has no networks yet, and so no gateway");
+        foreach (var (name, endpoint) in networking?.EndpointsConfig ?? [])
+        {
+            if (endpoint is not { IPAMConfig: null, Aliases: null, Links: null, MacAddress: "", DriverOpts: null, GwPriority: 0 })
+                throw new EngineException($"network {name}: conman has no networks yet, and so no addresses or names in them");
+        }
     }
 
     private static void CheckResources(HostConfig host)

@@ -1,4 +1,4 @@
-// What a tmpfs is about to cover is copied into it (tmpcopyup), and an image's files into a new volume, while nobody else can reach it.
+// tmpcopyup: what a tmpfs is about to cover is copied into it, while nobody else can reach it.
 //
 // The source lies in a root file system that may be hostile and may change meanwhile. Each name is opened once, without following a link,
 // and looked at by descriptor; only what was seen to be a regular file or a folder is opened to be read.
@@ -8,14 +8,14 @@ using Conman.Linux;
 namespace Conman.Runtime.Containers;
 
 /// <summary>A copy of a folder's content: types, modes, owners, times, extended attributes, links. Hard links become copies; sockets are left out.</summary>
-public static class TreeCopy
+internal static class TreeCopy
 {
     // Two descriptors a level. Nobody's folders are so deep but those of somebody who looks for a limit.
     private const int MostLevels = 128;
 
     /// <summary>Fills the file system that a process holds at <see cref="Plans.SyncPoint.Held"/>.</summary>
     /// <param name="root">The container's root: the mounts of the process below it are seen through this descriptor.</param>
-    internal static void Fill(InitProcess process, int root)
+    public static void Fill(InitProcess process, int root)
     {
         var mount = process.At!.Mount!;
         using var to = Processes.Descriptor(process.Process.Descriptor, process.Held);
@@ -36,15 +36,6 @@ public static class TreeCopy
         }
     }
 
-    /// <summary>Copies a folder, with its own owner and mode, over one that is empty.</summary>
-    /// <param name="path">For errors.</param>
-    /// <exception cref="RuntimeException">Something cannot be copied; the message names it.</exception>
-    public static void Copy(FileDescriptor from, FileDescriptor to, string path)
-    {
-        CopyContent(from, to, path, 0);
-        Attributes(from, to, path);
-    }
-
     // Of the folder itself only what no option of the mount says otherwise.
     private static void CopyOwner(FileDescriptor from, FileDescriptor to, string path, Plans.MountFileSystem mount)
     {
@@ -58,7 +49,7 @@ public static class TreeCopy
     private static void CopyContent(FileDescriptor from, FileDescriptor to, string path, int level)
     {
         if (level == MostLevels)
-            throw new RuntimeException($"cannot copy {path}: more than {MostLevels} folders deep");
+            throw new RuntimeException($"cannot copy {path} to a tmpfs: more than {MostLevels} folders deep");
         foreach (var name in Files.List(from, path))
         {
             var place = $"{path}/{name}";
@@ -134,5 +125,5 @@ public static class TreeCopy
             throw Failed(place, errno);
     }
 
-    private static RuntimeException Failed(string place, int errno) => new($"cannot copy {place}: {LinuxException.Describe(errno)}");
+    private static RuntimeException Failed(string place, int errno) => new($"cannot copy {place} to a tmpfs: {LinuxException.Describe(errno)}");
 }
