@@ -165,7 +165,7 @@ static void hear(struct client *c)
                 end_input();
             break;
         case 'w':
-            copy((char *)window, out + 1, 4);
+            __builtin_memcpy(window, out + 1, 4);
             if (config->flags & MONITOR_TERMINAL)
                 sys3(__NR_ioctl, input, TIOCSWINSZ, window);
             break;

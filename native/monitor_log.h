@@ -16,6 +16,7 @@
 enum {
     LINE = 16384,       /* longer lines are logged in pieces, as Docker's */
     ROOM = LINE + 8192, /* an unfinished line, and what may be read at once */
+    SLACK = 16,         /* behind whatever is copied */
     BATCH = 48 << 10,   /* bytes that are written at once; the buffer's rest is for lines of which much is escaped */
 };
 
@@ -23,7 +24,7 @@ struct stream {
     int fd;
     char kind; /* '1' or '2': standard output or error */
     size_t start, used; /* data[start..used) is not logged yet: the beginning of a line */
-    char data[ROOM];
+    char data[ROOM + SLACK];
 };
 
 static const struct monitor_config *config;
@@ -32,19 +33,19 @@ static const char *log_name;
 typedef signed char sixteen __attribute__((vector_size(16), aligned(1), may_alias));
 typedef unsigned long long halves __attribute__((vector_size(16)));
 
-static void copy(char *to, const char *from, size_t n)
+/* Sixteen bytes at a time: up to fifteen more than asked for. To lower addresses `to` and `from` may overlap. */
+static char *copy(char *to, const char *from, size_t n)
 {
-    for (; n >= 16; n -= 16, to += 16, from += 16)
-        *(sixteen *)to = *(const sixteen *)from;
-    while (n--)
-        *to++ = *from++;
+    for (size_t i = 0; i < n; i += 16)
+        *(sixteen *)(to + i) = *(const sixteen *)(from + i);
+    return to + n;
 }
 
 static char *put(char *to, const char *text)
 {
-    size_t n = length(text);
-    copy(to, text, n);
-    return to + n;
+    while (*text)
+        *to++ = *text++;
+    return to;
 }
 
 static char *put_number(char *to, uint64_t number, int digits)
@@ -91,7 +92,8 @@ static char *put_time(char *to, int trimmed)
 
 static _Alignas(4096) char out[6 * LINE + 4096]; /* whole lines only: the longest with every byte escaped fits */
 static size_t filled;
-static char moment[64]; /* when what is being logged was read */
+static char before[96], after[96]; /* what stands around the text of a line: where it was written to, and when it was read */
+static size_t before_size, after_size;
 static int log_file = -1;
 static uint64_t log_size;
 
@@ -223,24 +225,19 @@ static void tell_journal(struct stream *s, const char *line, size_t size, int wh
         sys3(__NR_sendmsg, config->log, &message, 0x4000);
 }
 
-static void log_line(struct stream *s, const char *line, size_t size, int whole)
+static void log_line(const char *line, size_t size, int whole)
 {
     if (config->max_size && log_size + filled >= config->max_size && log_file >= 0)
         rotate();
     if (filled > BATCH || filled + 6 * size + 512 > sizeof out)
         flush();
-    char *to = out + filled;
-    const char *name = s->kind == '1' ? "stdout" : "stderr";
+    char *to = copy(out + filled, before, before_size);
     if (config->format == LOG_JSON) {
-        to = put_json(put(to, "{\"log\":\""), line, size);
-        to = put(to, whole ? "\\n" : "");
-        to = put(put(put(put(put(to, "\",\"stream\":\""), name), "\",\"time\":\""), moment), "\"}\n");
+        to = put(put_json(to, line, size), whole ? "\\n" : "");
     } else {
-        to = put(put(put(put(to, moment), " "), name), whole ? " F " : " P ");
-        copy(to, line, size);
-        to[size] = '\n';
-        to += size + 1;
+        to = copy(put(to, whole ? "F " : "P "), line, size);
     }
+    to = copy(to, after, after_size);
     filled = (size_t)(to - out);
 }
 
@@ -248,7 +245,14 @@ static void log_line(struct stream *s, const char *line, size_t size, int whole)
 static void log_stream(struct stream *s, int at_end)
 {
     const char *p = s->data + s->start, *limit = s->data + s->used;
-    *put_time(moment, config->format == LOG_JSON) = 0;
+    const char *name = s->kind == '1' ? "stdout" : "stderr";
+    if (config->format == LOG_JSON) {
+        before_size = (size_t)(put(before, "{\"log\":\"") - before);
+        after_size = (size_t)(put(put_time(put(put(put(after, "\",\"stream\":\""), name), "\",\"time\":\""), 1), "\"}\n") - after);
+    } else {
+        before_size = (size_t)(put(put(put(put_time(before, 0), " "), name), " ") - before);
+        after_size = (size_t)(put(after, "\n") - after);
+    }
     while (p < limit && config->format != LOG_NONE) {
         const char *most = limit - p > LINE ? p + LINE : limit, *line_end = find_newline(p, most);
         int whole = line_end < most;
@@ -257,7 +261,7 @@ static void log_stream(struct stream *s, int at_end)
         if (config->format == LOG_JOURNAL)
             tell_journal(s, p, (size_t)(line_end - p), whole);
         else
-            log_line(s, p, (size_t)(line_end - p), whole);
+            log_line(p, (size_t)(line_end - p), whole);
         p = line_end + whole;
     }
     s->start = config->format == LOG_NONE ? s->used : (size_t)(p - s->data);
