@@ -203,6 +203,9 @@ public static unsafe class Files
             LinuxException.Throw(Marshal.GetLastPInvokeError(), $"rename {temporary} to {name}");
     }
 
+    /// <summary>renameat(2); errno or 0.</summary>
+    public static int TryRename(string from, string to, int at = CurrentDirectory) => Native.renameat(at, from, at, to) < 0 ? Marshal.GetLastPInvokeError() : 0;
+
     /// <summary>
     /// Puts a file into a directory that is not ours: it has no name until it is complete (open(2), O_TMPFILE), so a command that is killed
     /// leaves neither half a file nor one under another name. An older file of that name is removed first.
@@ -378,17 +381,19 @@ public static unsafe class Files
         return Native.utimensat(to.Number, "", times, 0x1000 | 0x100 /* AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW */) < 0 ? Marshal.GetLastPInvokeError() : 0;
     }
 
-    /// <summary>Copies what is left to read of a regular file (sendfile(2)); errno or 0.</summary>
-    public static int TryCopy(FileDescriptor from, FileDescriptor to)
+    /// <summary>Copies so many bytes of a regular file, or what there is, from where both stand (sendfile(2)); errno or 0.</summary>
+    public static int TryCopy(FileDescriptor from, FileDescriptor to, long count = long.MaxValue)
     {
-        for (; ; )
+        while (count > 0)
         {
-            var n = Native.sendfile(to.Number, from.Number, null, 1 << 30);
+            var n = Native.sendfile(to.Number, from.Number, null, (nint)Math.Min(count, 1 << 30));
             if (n == 0)
                 return 0;
             if (n < 0 && !Interrupted())
                 return Marshal.GetLastPInvokeError();
+            count -= Math.Max(n, 0);
         }
+        return 0;
     }
 
     /// <summary>access(2) with the effective ids.</summary>
@@ -485,11 +490,12 @@ public static unsafe class Files
         }
     }
 
-    /// <summary>flock(2), exclusive. Null where another process holds it and <paramref name="wait"/> is false.</summary>
-    public static bool Lock(FileDescriptor file, bool wait, string name)
+    /// <summary>flock(2). False where another process holds it and <paramref name="wait"/> is false.</summary>
+    /// <param name="shared">Any number of processes may hold it so; else exclusive.</param>
+    public static bool Lock(FileDescriptor file, bool wait, string name, bool shared = false)
     {
         int result;
-        do result = Native.flock(file.Number, wait ? 2 /* LOCK_EX */ : 2 | 4 /* LOCK_EX | LOCK_NB */);
+        do result = Native.flock(file.Number, (shared ? 1 : 2 /* LOCK_SH : LOCK_EX */) | (wait ? 0 : 4 /* LOCK_NB */));
         while (result < 0 && Interrupted());
         if (result == 0)
             return true;

@@ -83,6 +83,7 @@ public static unsafe class Mounts
     }
 
     /// <summary>A new, detached file system (fsopen(2), fsconfig(2), fsmount(2)); null and errno on failure.</summary>
+    /// <param name="options">An empty value: the option is a flag.</param>
     public static FileDescriptor? TryCreate(string type, ReadOnlySpan<(string Key, string Value)> options, out int errno)
     {
         var context = Native.fsopen(SyscallNumber.fsopen, type, 1 /* FSOPEN_CLOEXEC */);
@@ -94,7 +95,9 @@ public static unsafe class Mounts
         using var owned = new FileDescriptor((int)context);
         nint result = 0;
         for (var i = 0; i < options.Length && result >= 0; i++)
-            result = Native.fsconfig(SyscallNumber.fsconfig, context, 1 /* FSCONFIG_SET_STRING */, options[i].Key, options[i].Value, 0);
+            result = options[i].Value.Length == 0
+                ? Native.fsconfig(SyscallNumber.fsconfig, context, 0 /* FSCONFIG_SET_FLAG */, options[i].Key, null, 0)
+                : Native.fsconfig(SyscallNumber.fsconfig, context, 1 /* FSCONFIG_SET_STRING */, options[i].Key, options[i].Value, 0);
         if (result >= 0)
             result = Native.fsconfig(SyscallNumber.fsconfig, context, 6 /* FSCONFIG_CMD_CREATE */, null, null, 0);
         if (result >= 0)

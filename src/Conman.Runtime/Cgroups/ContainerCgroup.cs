@@ -23,6 +23,20 @@ public abstract class ContainerCgroup
     public long? MemoryUsage =>
         long.TryParse(FolderOf("memory")?.TryRead(IsLegacy ? "memory.usage_in_bytes" : "memory.current"), out var bytes) ? bytes : null;
 
+    /// <summary>How many of its processes the kernel killed for want of memory; 0 too where no controller counts them.</summary>
+    public int OutOfMemoryKills
+    {
+        get
+        {
+            foreach (var line in (FolderOf("memory")?.TryRead(IsLegacy ? "memory.oom_control" : "memory.events") ?? "").Split('\n'))
+            {
+                if (line.StartsWith("oom_kill ", StringComparison.Ordinal) && int.TryParse(line.AsSpan(9), out var count))
+                    return count;
+            }
+            return 0;
+        }
+    }
+
     /// <summary>Where linux.cgroupsPath leads: absolute from a hierarchy's root; relative to the caller's own cgroup; absent: a name from the id.</summary>
     /// <param name="hierarchies">Those of a hybrid or v1 host; null: there is the unified one alone.</param>
     public static ContainerCgroup Locate(string? cgroupsPath, string id, IReadOnlyList<CgroupHierarchy>? hierarchies)

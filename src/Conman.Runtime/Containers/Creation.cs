@@ -27,6 +27,9 @@ public sealed class CreateRequest
     /// <summary>The runtime's own end of a terminal, in place of <see cref="ConsoleSocket"/>; owned by the request's maker.</summary>
     public FileDescriptor? ConsoleReceiver { get; init; }
 
+    /// <summary>A detached mount that is the root file system, in place of what lies at the spec's <c>root.path</c>; owned by the request's maker.</summary>
+    public FileDescriptor? RootTree { get; init; }
+
     /// <summary>A socket that gets a pidfd of the process; null: none.</summary>
     public string? PidfdSocket { get; init; }
 
@@ -198,6 +201,8 @@ public sealed class Creation : IDisposable
         // Where start is awaited, a filter that is loaded last is loaded then (Container.Start).
         if (_compiled.NeedsAgent && !(_request.AwaitStart && Spec.Process!.NoNewPrivileges))
             _agent = SeccompAgent.Connect(Spec.Linux.Seccomp!);
+        if (_request.RootTree is { } tree)
+            _host.Take((Plans.HostTree)_compiled.Plan.Root!, Files.Duplicate(tree.Number));
         _host.Open(_compiled.Plan);
         CheckRoot();
 
@@ -296,7 +301,7 @@ public sealed class Creation : IDisposable
                     IdMaps.WriteTimeOffsets(_init.Process.Pid, Spec.Linux!.TimeOffsets!);
                     break;
                 case Plans.SyncPoint.Held:
-                    TreeCopy.Fill(_init, _compiled.Plan.Root!.Descriptor);
+                    CopyUp.Fill(_init, _compiled.Plan.Root!.Descriptor);
                     break;
                 case Plans.SyncPoint.Copied:
                     HostPreparer.Prepare(_init);

@@ -24,6 +24,9 @@ internal sealed class HostPreparer : IDisposable
             Numbers.Add(descriptor.Number);
     }
 
+    /// <summary>Hands over a tree that was made elsewhere, detached, and prepares it as its handle says; takes ownership.</summary>
+    public void Take(HostTree tree, FileDescriptor descriptor) => Give(tree, Prepared(tree, descriptor));
+
     /// <summary>The open descriptor of a handle.</summary>
     public FileDescriptor Opened(HostHandle handle) => _open.Find(d => d.Number == handle.Descriptor)!;
 

@@ -170,6 +170,7 @@ internal sealed class InitProcess : IDisposable
         // The kernel marks its messages with a level: "e tmpfs: Bad value for 'size'".
         if (words.Length > 2 && words[1] == ' ')
             words = words[2..];
-        return new RuntimeException(operation.Failure(Header(report).Value, words));
+        var errno = Header(report).Value;
+        return new RuntimeException(operation.Failure(errno, words)) { ProgramErrno = operation is FindProgram or Execute ? errno : 0 };
     }
 }

@@ -57,7 +57,7 @@ public static class LiveMounts
                 if (process.At!.Mount!.CopyUp)
                 {
                     using var root = Root(container);
-                    TreeCopy.Fill(process, root.Number);
+                    CopyUp.Fill(process, root.Number);
                 }
             });
         }
