@@ -32,6 +32,10 @@ public static class ImageLookup
         return byId.Count == 0 ? null : new FoundImage(byId, null);
     }
 
+    /// <summary>As <see cref="Find"/>, for who needs one record only: a name leads straight to its own.</summary>
+    public static ImageRecord? FindRecord(ImageStore store, string text) =>
+        (ImageReference.TryParse(text, out var plain) && plain.Digest is null ? store.Images.Find($"{plain.Name}:{plain.Tag ?? "latest"}") : null) ?? Find(store, text)?.Record;
+
     private static ImageRecord? ByName(List<ImageRecord> all, ImageReference reference)
     {
         // A digest may be that of the index, of the manifest, or, as Docker allows, of a tagged image of the repository.

@@ -26,10 +26,15 @@ public sealed class Leases(FileDescriptor root, FileDescriptor folder) : IDispos
     }
 
     /// <summary>Held while something is removed.</summary>
-    internal FileDescriptor LockStore()
+    internal FileDescriptor LockStore() => Lock(shared: false);
+
+    /// <summary>Until it is disposed nothing is removed: for what takes a moment.</summary>
+    public FileDescriptor Share() => Lock(shared: true);
+
+    private FileDescriptor Lock(bool shared)
     {
         var file = Files.Open("lock", OpenFlags.ReadWrite | OpenFlags.Create | Files.NoFollow, root.Number, 0x180 /* 0600 */);
-        Files.Lock(file, wait: true, "the image store");
+        Files.Lock(file, wait: true, "the image store", shared);
         return file;
     }
 

@@ -1,0 +1,68 @@
+// The engine on one host: where things are. There is no daemon: each command opens what it needs, and is gone.
+
+using Conman.Engine.Events;
+using Conman.Engine.Secrets;
+using Conman.Engine.Store;
+using Conman.Engine.Volumes;
+using Conman.Images.Store;
+
+namespace Conman.Engine;
+
+/// <summary>The folders of one host's containers and images.</summary>
+public sealed class ContainerEngine : IDisposable
+{
+    /// <summary>Where lies what dies with the boot.</summary>
+    public const string DefaultRunRoot = "/run/conman";
+
+    private ContainerStore? _containers;
+    private EventLog? _events;
+    private VolumeStore? _volumes;
+    private SecretStore? _secrets;
+    private ImageStore? _images;
+
+    /// <param name="root">What lasts: images, containers, volumes.</param>
+    /// <param name="runRoot">What dies with the boot.</param>
+    public ContainerEngine(string root, string runRoot)
+    {
+        Root = Path.GetFullPath(root);
+        RunRoot = Path.GetFullPath(runRoot);
+    }
+
+    public string Root { get; }
+
+    public string RunRoot { get; }
+
+    /// <summary>The root of the OCI runtime's own state.</summary>
+    public string RuntimeRoot => RunRoot + "/oci";
+
+    public ContainerStore Containers => _containers ??= ContainerStore.Open(Root, RunRoot);
+
+    public ImageStore Images => _images ??= ImageStore.Open(Root);
+
+    /// <summary>Hears what is worth a warning.</summary>
+    public Action<string> Warn { get; init; } = _ => { };
+
+    public EventLog Events => _events ??= new EventLog(RunRoot);
+
+    /// <summary>Writes down that something happened to a container.</summary>
+    public void Tell(Container container, string action, params ReadOnlySpan<(string Name, string Value)> more)
+    {
+        var record = container.Record;
+        var attributes = new Dictionary<string, string>(record?.Config?.Labels ?? []);
+        foreach (var (name, value) in more)
+            attributes[name] = value;
+        attributes["image"] = record?.Config?.Image ?? "";
+        attributes["name"] = record?.Name ?? "";
+        Events.Append("container", action, container.Id, attributes);
+    }
+
+    public VolumeStore Volumes => _volumes ??= new VolumeStore(Root);
+
+    public SecretStore Secrets => _secrets ??= new SecretStore(Root);
+
+    public void Dispose()
+    {
+        _containers?.Dispose();
+        _images?.Dispose();
+    }
+}

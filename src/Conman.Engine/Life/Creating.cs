@@ -1,0 +1,117 @@
+// create: a container's folder, its name and its record. Nothing runs, and nothing is mounted.
+
+using Conman.Engine.Rootfs;
+using Conman.Engine.Settings;
+using Conman.Engine.Store;
+using Conman.Engine.Volumes;
+using Conman.Images;
+using Conman.Images.Store;
+using Conman.Linux;
+
+namespace Conman.Engine.Life;
+
+/// <summary>What a container is to be.</summary>
+public sealed record CreateRequest
+{
+    /// <summary>Null: any.</summary>
+    public string? Name { get; init; }
+
+    /// <summary>A folder of the host in place of an image, absolute.</summary>
+    public string? Rootfs { get; init; }
+
+    /// <summary>What is asked for; completed from the image.</summary>
+    public required ContainerConfig Config { get; init; }
+
+    public required HostConfig HostConfig { get; init; }
+
+    public string? Pod { get; init; }
+}
+
+/// <summary>There is no such image here.</summary>
+public sealed class NoSuchImageException(string text) : EngineException($"no such image: {text}");
+
+public static class Creating
+{
+    /// <summary>Makes a container, locked.</summary>
+    /// <exception cref="NoSuchImageException">The image is not here.</exception>
+    public static Container Create(ContainerEngine engine, CreateRequest request)
+    {
+        var record = new StoredContainer
+        {
+            Id = ContainerNames.NewId(),
+            Created = Time.Now,
+            Rootfs = request.Rootfs,
+            Pod = request.Pod,
+            Config = request.Config,
+            HostConfig = request.HostConfig,
+        };
+        // From here until the record names the image's layers nobody removes them.
+        using var shared = request.Rootfs is null ? engine.Images.Leases.Share() : null;
+        if (request.Rootfs is null)
+            TakeImage(engine.Images, record);
+        if (record.Config.Entrypoint is not { Count: > 0 } && record.Config.Cmd is not { Count: > 0 })
+            throw new EngineException("no command specified: neither the image nor the command line has one");
+
+        RefuseMissing(record);
+        VolumeMounts.Settle(engine, record);
+
+        var container = request.Name is { } name ? Named(engine, record, name) : AnyName(engine, record);
+        try
+        {
+            if (record.Rootfs is null)
+                RootFileSystem.Prepare(container, engine.Images);
+            engine.Tell(container, "create");
+            return container;
+        }
+        catch
+        {
+            engine.Containers.Remove(container);
+            container.Dispose();
+            throw;
+        }
+    }
+
+    // What networks would give is not there yet; a container is not made that only seems to have it.
+    private static void RefuseMissing(StoredContainer record)
+    {
+        var host = record.HostConfig!;
+        if (host.PublishAllPorts || host.PortBindings is { Count: > 0 })
+            throw new EngineException("--publish: there are no networks yet, and so nothing to publish: use --network host");
+        if (host.NetworkMode is not ("" or "default" or "bridge" or "none" or "host") && !host.NetworkMode.StartsWith("container:", StringComparison.Ordinal) && !host.NetworkMode.StartsWith("ns:", StringComparison.Ordinal))
+            throw new EngineException($"--network {host.NetworkMode}: there are no networks yet: it is none, host, container:NAME or ns:PATH");
+        if (record.Pod is not null)
+            throw new EngineException("--pod: there are no pods yet");
+    }
+
+    private static void TakeImage(ImageStore images, StoredContainer record)
+    {
+        var found = ImageLookup.FindRecord(images, record.Config!.Image) ?? throw new NoSuchImageException(record.Config.Image);
+        var image = ImageDocuments.Image(images, found);
+        ImageDefaults.Apply(record.Config, image.Config);
+        record.ImageId = found.Id.ToString();
+        record.ImageName = found.Name;
+        var layers = new List<string>(image.Rootfs?.DiffIds?.Count ?? 0);
+        foreach (var chainId in ImageDocuments.ChainIds(image))
+        {
+            if (!images.Layers.Contains(chainId))
+                throw new EngineException($"image {record.Config.Image} is damaged: layer {chainId} is missing: run 'conman image check --repair'");
+            layers.Add(chainId.ToString());
+        }
+        record.Layers = layers;
+    }
+
+    private static Container Named(ContainerEngine engine, StoredContainer record, string name)
+    {
+        record.Name = name.TrimStart('/');
+        return engine.Containers.Create(record);
+    }
+
+    private static Container AnyName(ContainerEngine engine, StoredContainer record)
+    {
+        // Of the few thousand pairs of words one may be taken; digits of the id make any name free.
+        record.Name = ContainerNames.NewName();
+        if (engine.Containers.TryResolve(record.Name) is not null)
+            record.Name += "_" + record.Id![..6];
+        return engine.Containers.Create(record);
+    }
+}
