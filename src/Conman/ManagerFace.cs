@@ -1,6 +1,9 @@
 // The face of a container manager: Docker's and Podman's words.
 
 using Conman.CommandLine;
+using Conman.Engine;
+using Conman.Engine.Life;
+using Conman.Engine.Store;
 using Conman.Images;
 using Conman.Images.Store;
 using Conman.Linux;
@@ -9,8 +12,11 @@ using Conman.Runtime;
 namespace Conman;
 
 /// <summary>What the options before the command say.</summary>
-internal sealed class ManagerContext(string root)
+internal sealed class ManagerContext(string root, string runRoot)
 {
+    /// <summary>The containers, and all that they need; until the end of the command.</summary>
+    public ContainerEngine Engine { get; } = new(root, runRoot) { Warn = static warning => Output.Error("conman: warning: " + warning) };
+
     /// <summary>Opens the store of images.</summary>
     public ImageStore OpenStore() => ImageStore.Open(root);
 }
@@ -22,7 +28,8 @@ internal static class ManagerFace
 {
     private static readonly Option[] GlobalOptions =
     [
-        new("root", $"folder of images (default: {ImageStore.DefaultRoot})", "DIR"),
+        new("root", $"folder of images, containers and volumes (default: {ImageStore.DefaultRoot})", "DIR"),
+        new("runroot", $"folder of what ends with the boot (default: {ContainerEngine.DefaultRunRoot})", "DIR"),
         new("help", "show this text", Short: 'h'),
         new("version", "show the version", Short: 'v'),
     ];
@@ -34,7 +41,7 @@ internal static class ManagerFace
         try
         {
             var (global, at) = Arguments.Parse(args, 0, GlobalOptions, 0);
-            var context = new ManagerContext(global.Get("root") ?? ImageStore.DefaultRoot);
+            var context = new ManagerContext(global.Get("root") ?? ImageStore.DefaultRoot, global.Get("runroot") ?? ContainerEngine.DefaultRunRoot);
             var groups = Groups(context);
             if (global.Has("version"))
                 return Version();
@@ -82,7 +89,12 @@ internal static class ManagerFace
             Output.Error($"conman: {e.Message}\nRun '{program ?? "conman"} --help' for what it takes.");
             return 125;
         }
-        catch (NotFoundException e)
+        catch (StartException e)
+        {
+            Output.Error($"conman: {e.Message}");
+            return e.ExitCode;
+        }
+        catch (Exception e) when (e is NotFoundException or EngineException)
         {
             Output.Error($"conman: {e.Message}");
             return 1;
@@ -111,7 +123,8 @@ internal static class ManagerFace
         var images = ImageCommands.All(context);
         return
         [
-            new("", "", [.. images, .. RegistryCommands.All(context), new Command("version", "", "Show the version", [], _ => Version()) { Count = (0, 0) }]),
+            new("", "", [.. ContainerCommands.All(context), .. images, .. RegistryCommands.All(context), new Command("version", "", "Show the version", [], _ => Version()) { Count = (0, 0) }]),
+            new("container", "Manage containers", ContainerCommands.OfGroup(context)),
             new("image", "Manage images", ImageCommands.OfGroup(context)),
             new("system", "Look after the host", SystemCommands.All(context)),
         ];

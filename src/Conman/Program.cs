@@ -1,5 +1,6 @@
 // The binary: which face it shows is decided by the name it is called by, and by its first word.
 
+using Conman.Engine.Life;
 using Conman.Images.Layers;
 using Conman.Oci;
 
@@ -16,6 +17,7 @@ internal static class Program
         {
             ["oci", ..] => OciFace.Run("conman oci", args, 1),
             [UnpackProcess.Word, ..] => UnpackProcess.Run(args.AsSpan(1)), // by itself, for every layer
+            [MonitorSettings.ExitWord or MonitorSettings.RestartWord or MonitorSettings.HealthWord, ..] when args.Length == 4 => InternalCommands.Run(args),
             ["--version" or "-v" or "version"] => ManagerFace.Version(),
             _ => ManagerFace.Run(args),
         };

@@ -16,7 +16,9 @@ internal static class Table
     /// <param name="quiet">Only this field of each row, or null.</param>
     /// <param name="columns">Those of the plain table.</param>
     /// <param name="headings">For <c>table TEMPLATE</c>: the heading of every field that a row has.</param>
-    public static void Write(IReadOnlyList<JsonObject> rows, string? format, string? quiet, Column[] columns, IReadOnlyDictionary<string, string> headings)
+    /// <param name="headless">Without the line of headings.</param>
+    public static void Write(
+        IReadOnlyList<JsonObject> rows, string? format, string? quiet, Column[] columns, IReadOnlyDictionary<string, string> headings, bool headless = false)
     {
         if (quiet is not null && format is null)
         {
@@ -26,7 +28,7 @@ internal static class Table
         switch (format)
         {
             case null or "" or "table":
-                Align([[.. columns.Select(c => c.Heading)], .. rows.Select(row => columns.Select(c => GoTemplate.Print(GoTemplate.Plain(row[c.Field]))).ToArray())]);
+                Align([.. Heading([.. columns.Select(c => c.Heading)]), .. rows.Select(row => columns.Select(c => GoTemplate.Print(GoTemplate.Plain(row[c.Field]))).ToArray())]);
                 return;
             case "json":
                 Lines(rows.Select(Json.Compact));
@@ -38,11 +40,13 @@ internal static class Table
             var heading = new JsonObject();
             foreach (var (field, text) in headings)
                 heading[field] = text;
-            Align([template.Execute(heading).Split('\t'), .. rows.Select(row => template.Execute(row).Split('\t'))]);
+            Align([.. Heading(template.Execute(heading).Split('\t')), .. rows.Select(row => template.Execute(row).Split('\t'))]);
             return;
         }
         var plain = GoTemplate.Parse(Unescape(format));
         Lines(rows.Select(plain.Execute));
+
+        string[][] Heading(string[] cells) => headless ? [] : [cells];
     }
 
     private static void Lines(IEnumerable<string> lines)
@@ -56,6 +60,8 @@ internal static class Table
 
     private static void Align(List<string[]> rows)
     {
+        if (rows.Count == 0)
+            return;
         var text = new StringBuilder();
         var widths = new int[rows.Max(row => row.Length)];
         foreach (var row in rows)

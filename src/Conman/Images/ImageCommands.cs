@@ -28,7 +28,6 @@ internal static class ImageCommands
     public static List<Command> All(ManagerContext context) =>
     [
         List(context, "images"),
-        Inspect(context),
         History(context),
         Tag(context),
         Untag(context),
@@ -40,7 +39,7 @@ internal static class ImageCommands
     [
         List(context, "ls"),
         List(context, "list"),
-        Inspect(context),
+        InspectCommand.Of(context, "image"),
         History(context),
         Tag(context),
         Untag(context),
@@ -77,35 +76,6 @@ internal static class ImageCommands
             Table.Write(rows, arguments.Get("format"), arguments.Has("quiet") ? "ID" : null, columns, Headings);
             return 0;
         }) { Count = (0, 1) };
-
-    private static Command Inspect(ManagerContext context) => new("inspect", "IMAGE...", "Show everything that is known of images",
-        [new("format", "json or a Go template", "FORMAT", 'f'), new("type", "image: there are no other things, yet", "TYPE")],
-        arguments =>
-        {
-            if (arguments.Get("type") is { } type and not "image")
-                throw new UsageException($"--type: \"{type}\" cannot be inspected");
-            using var store = context.OpenStore();
-            var shown = new List<JsonObject>();
-            var missing = new List<string>();
-            foreach (var word in arguments.Words)
-            {
-                if (ImageLookup.Find(store, word) is { } found)
-                    shown.Add(ImageView.Inspect(store, found));
-                else
-                    missing.Add(word);
-            }
-            if (arguments.Get("format") is { } format and not "json")
-            {
-                var template = GoTemplate.Parse(format);
-                foreach (var image in shown)
-                    Output.Write(template.Execute(image) + "\n");
-            }
-            else
-            {
-                Output.Write(Json.Indented(new JsonArray([.. shown])) + "\n");
-            }
-            return missing.Count == 0 ? 0 : throw new NotFoundException($"no such image: {string.Join(", ", missing)}");
-        }) { Count = (1, int.MaxValue) };
 
     private static Command History(ManagerContext context) => new("history", "IMAGE", "Show how an image was made",
         [

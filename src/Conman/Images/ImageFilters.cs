@@ -62,7 +62,7 @@ internal static class ImageFilters
     private static DateTimeOffset? Created(ImageStore store, string image) => ImageView.Time(ImageCommands.Find(store, image).Record.Created);
 
     // A time, a number of seconds since 1970, or how long ago: 24h, 1h30m, 7d.
-    private static DateTimeOffset Until(string text, DateTimeOffset now)
+    internal static DateTimeOffset Until(string text, DateTimeOffset now)
     {
         if (long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var seconds))
             return DateTimeOffset.FromUnixTimeSeconds(seconds);

@@ -65,6 +65,18 @@ internal static class RegistryCommands
         Output.Write($"Digest: {record.Target!.Digest}\nStatus: {(newer ? "Downloaded newer image" : "Image is up to date")} for {reference.Familiar}\n{reference}\n");
     }
 
+    /// <summary>Gets an image that a command needs, before it goes on; what is told of it goes to standard error.</summary>
+    public static void PullFor(ManagerContext context, string name, string? platform, bool quiet)
+    {
+        var reference = ImageReference.Parse(name).OrLatest();
+        if (!quiet)
+            Output.Error($"Pulling {reference.Familiar}");
+        using var client = Client(new Arguments(), reference.Domain);
+        using var store = context.OpenStore();
+        var stored = reference.Digest is { } digest ? $"{reference.Name}@{digest}" : reference.ToString();
+        new ImagePull(store, new RegistrySource(client, reference), new LayerUnpacker().Unpack, new NoDisplay()).Run(stored, platform is null ? null : Platforms.Parse(platform), fromRegistry: true);
+    }
+
     private static Command Push(ManagerContext context) => new("push", "NAME[:TAG]", "Send an image to a registry",
         [new("all-tags", "every tag that the repository has here", Short: 'a'), Quiet, AuthFile, VerifyTls],
         arguments =>

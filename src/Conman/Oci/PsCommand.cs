@@ -25,7 +25,7 @@ internal static class PsCommand
     }
 
     // The caller's options decide the columns: of what ps(1) prints, the header stays, and the lines of these processes.
-    private static void Table(List<int> pids, List<string> options)
+    internal static void Table(List<int> pids, List<string> options)
     {
         var lines = AskPs(options).Split('\n', StringSplitOptions.RemoveEmptyEntries);
         var column = lines.Length == 0 ? -1 : Array.IndexOf(lines[0].Split(' ', StringSplitOptions.RemoveEmptyEntries), "PID");

@@ -1,0 +1,60 @@
+// inspect: everything that is known of containers and images.
+
+using System.Text.Json.Nodes;
+using Conman.CommandLine;
+using Conman.Engine;
+using Conman.Engine.Store;
+using Conman.Formatting;
+using Conman.Images.Store;
+
+namespace Conman;
+
+internal static class InspectCommand
+{
+    /// <summary><c>conman inspect</c>, of whatever has the name; with <paramref name="type"/>, of one type of things.</summary>
+    public static Command Of(ManagerContext context, string? type = null) => new("inspect", "NAME...", type is null ? "Show everything that is known of containers and images" : $"Show everything that is known of {type}s",
+        [
+            new("format", "json or a Go template", "FORMAT", 'f'),
+            new("size", "of containers: what they wrote as well", Short: 's'),
+            .. type is null ? [new Option("type", "container or image (default: the first that has the name)", "TYPE", 't')] : (Option[])[],
+        ],
+        arguments =>
+        {
+            var wanted = type ?? arguments.Get("type");
+            if (wanted is not (null or "" or "all" or "container" or "image"))
+                throw new UsageException($"--type: \"{wanted}\" cannot be inspected");
+            var shown = new List<JsonObject>();
+            var missing = new List<string>();
+            foreach (var word in arguments.Words)
+            {
+                if (Find(context.Engine, word, wanted is "" or "all" ? null : wanted, arguments.Has("size")) is { } found)
+                    shown.Add(found);
+                else
+                    missing.Add(word);
+            }
+            if (arguments.Get("format") is { } format and not "json")
+            {
+                var template = GoTemplate.Parse(format);
+                foreach (var one in shown)
+                    Output.Write(template.Execute(one) + "\n");
+            }
+            else
+            {
+                Output.Write(Json.Indented(new JsonArray([.. shown])) + "\n");
+            }
+            return missing.Count == 0 ? 0 : throw new NotFoundException($"no such {wanted ?? "object"}: {string.Join(", ", missing)}");
+        }) { Count = (1, int.MaxValue) };
+
+    private static JsonObject? Find(ContainerEngine engine, string word, string? type, bool size)
+    {
+        if (type is null or "container" && engine.Containers.TryResolve(word) is { } id)
+        {
+            using var container = engine.Containers.TryOpen(id);
+            if (container is not null)
+                return ContainerView.Inspect(engine, container, size);
+        }
+        if (type is null or "image" && ImageLookup.Find(engine.Images, word) is { } image)
+            return ImageView.Inspect(engine.Images, image);
+        return null;
+    }
+}
