@@ -21,6 +21,12 @@ public sealed record CgroupHierarchy(string Name, string Mount, string Own)
     /// <summary>Whether the unified hierarchy is all there is.</summary>
     public static bool UnifiedOnly => Files.FileSystemType(Root) == Cgroup2Magic;
 
+    /// <summary>Whether this host has a controller for containers' cgroups.</summary>
+    /// <param name="name">With no other in its hierarchy: pids, memory, freezer, …</param>
+    public static bool Has(string name) => UnifiedOnly
+        ? new CgroupFolder(Root).TryRead("cgroup.controllers")?.Split(' ').Contains(name) ?? false
+        : Find(name, "") is not null;
+
     /// <summary>The hierarchies of a hybrid or a v1 host, the unified one first if it is mounted beside the others; empty if there are none.</summary>
     public static List<CgroupHierarchy> List()
     {

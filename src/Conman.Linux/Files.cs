@@ -495,7 +495,7 @@ public static unsafe class Files
     public static bool Lock(FileDescriptor file, bool wait, string name, bool shared = false)
     {
         int result;
-        do result = Native.flock(file.Number, (shared ? 1 : 2 /* LOCK_SH : LOCK_EX */) | (wait ? 0 : 4 /* LOCK_NB */));
+        do result = Native.flock(file.Number, (shared ? 1 /* LOCK_SH */ : 2 /* LOCK_EX */) | (wait ? 0 : 4 /* LOCK_NB */));
         while (result < 0 && Interrupted());
         if (result == 0)
             return true;

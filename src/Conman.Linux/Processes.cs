@@ -193,11 +193,11 @@ public static unsafe class Processes
         return TryExit(pidfd);
     }
 
-    /// <summary>How a process ended that another has reaped (PIDFD_GET_INFO with PIDFD_INFO_EXIT, since Linux 6.15); null: that is not known.</summary>
+    /// <summary>How a process ended that another has reaped (PIDFD_GET_INFO with PIDFD_INFO_EXIT, which is 8, since Linux 6.15); null: that is not known.</summary>
     public static Exit? TryExit(FileDescriptor pidfd)
     {
         const nuint PIDFD_GET_INFO = 0xc040ff0b;
-        ProcessInfo info = new() { mask = 8 /* PIDFD_INFO_EXIT */ };
+        ProcessInfo info = new() { mask = 8 };
         if (Native.ioctl(pidfd.Number, PIDFD_GET_INFO, &info) < 0 || (info.mask & 8) == 0)
             return null;
         return new Exit((info.exit_code >> 8) & 255, info.exit_code & 127);

@@ -101,11 +101,11 @@ public static unsafe class Sockets
         return null;
     }
 
-    /// <summary>A sender waits so many seconds at most, then there is EAGAIN (socket(7), SO_SNDTIMEO).</summary>
+    /// <summary>A sender waits so many seconds at most, then there is EAGAIN (socket(7), SO_SNDTIMEO, which is 21).</summary>
     public static void LimitSending(FileDescriptor socket, int seconds)
     {
         var time = stackalloc long[2] { seconds, 0 };
-        if (setsockopt(socket.Number, 1 /* SOL_SOCKET */, 21 /* SO_SNDTIMEO */, time, 16) < 0)
+        if (setsockopt(socket.Number, 1 /* SOL_SOCKET */, 21, time, 16) < 0)
             LinuxException.Throw(Marshal.GetLastPInvokeError(), "limit the time to send");
     }
 

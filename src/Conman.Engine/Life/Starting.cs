@@ -100,6 +100,7 @@ public static class Starting
             Root = root,
             Volumes = volumes,
             LibFolder = container.Path,
+            LimitsProcesses = CgroupHierarchy.Has("pids"),
             PidOf = text => PidOf(engine, text),
             FolderOf = text => engine.Containers.Path + "/" + engine.Containers.Resolve(text),
             SecretOf = engine.Secrets.Read,

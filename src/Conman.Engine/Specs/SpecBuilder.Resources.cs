@@ -16,7 +16,7 @@ public sealed partial class SpecBuilder
         var resources = _linux.Resources = new Resources
         {
             Devices = [new DeviceCgroup { Allow = _privileged, Access = "rwm" }],
-            Pids = new PidsResources { Limit = host.PidsLimit switch { null => MostProcesses, 0 => -1, var limit => limit } },
+            Pids = host.PidsLimit is null && !_in.LimitsProcesses ? null : new PidsResources { Limit = host.PidsLimit switch { null => MostProcesses, 0 => -1, var limit => limit } },
         };
         AddMemory(resources, host);
         AddCpu(resources, host);

@@ -28,6 +28,9 @@ public sealed record SpecInputs
     /// <summary>The container's folder, which gets the files that are mounted over those of /etc.</summary>
     public required string LibFolder { get; init; }
 
+    /// <summary>The host can limit how many processes a container has: what nobody asked for must not fail where it cannot.</summary>
+    public bool LimitsProcesses { get; init; } = true;
+
     /// <summary>The path of a network namespace that is there already; null: by <see cref="HostConfig.NetworkMode"/>.</summary>
     public string? NetworkNamespace { get; init; }
 
