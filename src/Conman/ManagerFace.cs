@@ -118,19 +118,21 @@ internal static class ManagerFace
     }
 
     // The first group is what needs no group's name.
-    private static List<Group> Groups(ManagerContext context)
+    private static List<CommandGroup> Groups(ManagerContext context)
     {
         var images = ImageCommands.All(context);
         return
         [
-            new("", "", [.. ContainerCommands.All(context), .. images, .. RegistryCommands.All(context), new Command("version", "", "Show the version", [], _ => Version()) { Count = (0, 0) }]),
+            new("", "", [.. ContainerCommands.All(context), .. images, .. RegistryCommands.All(context), Completion.Of(() => Groups(context), GlobalOptions), new Command("version", "", "Show the version", [], _ => Version()) { Count = (0, 0) }]),
             new("container", "Manage containers", ContainerCommands.OfGroup(context)),
             new("image", "Manage images", ImageCommands.OfGroup(context)),
+            new("volume", "Manage volumes", VolumeCommands.OfGroup(context)),
+            new("secret", "Manage secrets", SecretCommands.OfGroup(context)),
             new("system", "Look after the host", SystemCommands.All(context)),
         ];
     }
 
-    private static int Help(List<Group> groups)
+    private static int Help(List<CommandGroup> groups)
     {
         var commands = new List<Command>(groups[0].Commands);
         commands.AddRange(groups.Skip(1).Select(g => new Command(g.Name, "", g.About, [], _ => 0)));
@@ -138,6 +140,4 @@ internal static class ManagerFace
         Output.Write(HelpText.Of("conman", "Images and containers, with no daemon.", commands.OrderBy(c => c.Name, StringComparer.Ordinal), GlobalOptions));
         return 0;
     }
-
-    private sealed record Group(string Name, string About, List<Command> Commands);
 }

@@ -53,9 +53,7 @@ public static class Creating
             throw new EngineException("no command specified: neither the image nor the command line has one");
 
         RefuseMissing(record);
-        VolumeMounts.Settle(engine, record);
-
-        var container = request.Name is { } name ? Named(engine, record, name) : AnyName(engine, record);
+        var container = Make(engine, record, request.Name);
         try
         {
             if (record.Rootfs is null)
@@ -75,10 +73,7 @@ public static class Creating
     private static void RefuseMissing(StoredContainer record)
     {
         var host = record.HostConfig!;
-        if (host.PublishAllPorts || host.PortBindings is { Count: > 0 })
-            throw new EngineException("--publish: there are no networks yet, and so nothing to publish: use --network host");
-        if (host.NetworkMode is not ("" or "default" or "bridge" or "none" or "host") && !host.NetworkMode.StartsWith("container:", StringComparison.Ordinal) && !host.NetworkMode.StartsWith("ns:", StringComparison.Ordinal))
-            throw new EngineException($"--network {host.NetworkMode}: there are no networks yet: it is none, host, container:NAME or ns:PATH");
+        SettingsRules.RefuseNetworks(host, null);
         if (record.Pod is not null)
             throw new EngineException("--pod: there are no pods yet");
     }
@@ -98,6 +93,21 @@ public static class Creating
             layers.Add(chainId.ToString());
         }
         record.Layers = layers;
+    }
+
+    private static Container Make(ContainerEngine engine, StoredContainer record, string? name)
+    {
+        try
+        {
+            VolumeMounts.Settle(engine, record);
+            return name is not null ? Named(engine, record, name) : AnyName(engine, record);
+        }
+        catch
+        {
+            foreach (var volume in record.OwnVolumes ?? [])
+                VolumeUsers.RemoveUnlessUsed(engine, volume, record.Id!);
+            throw;
+        }
     }
 
     private static Container Named(ContainerEngine engine, StoredContainer record, string name)

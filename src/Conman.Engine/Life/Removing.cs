@@ -1,6 +1,7 @@
 // rm: a container's end as a record.
 
 using Conman.Engine.Store;
+using Conman.Engine.Volumes;
 
 namespace Conman.Engine.Life;
 
@@ -28,10 +29,7 @@ public static class Removing
         if (volumes)
         {
             foreach (var volume in container.Record?.OwnVolumes ?? [])
-            {
-                if (engine.Volumes.TryFind(volume) is not null)
-                    engine.Volumes.Remove(volume);
-            }
+                VolumeUsers.RemoveUnlessUsed(engine, volume, container.Id);
         }
         engine.Tell(container, "destroy");
         engine.Containers.Remove(container);

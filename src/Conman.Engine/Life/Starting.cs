@@ -90,7 +90,7 @@ public static class Starting
     {
         var run = container.MakeRunFolder();
         using var root = RootFileSystem.Mount(container, engine.Images);
-        var volumes = VolumeMounts.Prepare(engine, record, root);
+        using var volumes = VolumeMounts.Prepare(engine, record, root);
         var spec = SpecBuilder.Build(new SpecInputs
         {
             Id = container.Id,

@@ -1,7 +1,6 @@
-// From what was asked for (-v, --mount, --volumes-from, the image's VOLUME) to what is mounted.
+// From -v, --mount, --volumes-from and the image's VOLUME to what the runtime mounts.
 //
-// Settled once, when the container is made: then an anonymous volume has its name, and the record says where everything comes from. Prepared
-// at each start: what is missing is made or refused, and a new volume gets what the image has at its place.
+// What comes from where is settled once, when the container is created, and stands in its record: a start needs no other container.
 
 using System.Text.Json.Nodes;
 using Conman.Engine.Settings;
@@ -11,204 +10,277 @@ using Conman.Oci.RuntimeSpec;
 
 namespace Conman.Engine.Volumes;
 
-public static class VolumeMounts
+/// <summary>Mounts, and what must stay open until the runtime has opened their sources.</summary>
+public sealed class ResolvedMounts : List<Mount>, IDisposable
 {
-    /// <summary>Decides what is mounted where, and makes the volumes that are not there.</summary>
-    /// <exception cref="EngineException">Something does not exist, or two things want one place.</exception>
-    public static void Settle(ContainerEngine engine, StoredContainer record)
+    private readonly List<FileDescriptor> _held = [];
+
+    /// <summary>Keeps a descriptor; a path to what it is open on.</summary>
+    internal string Hold(FileDescriptor descriptor)
     {
-        var points = new List<MountPoint>();
-        foreach (var text in record.HostConfig!.Binds ?? [])
-            Add(points, OfBind(engine, BindText.Parse(text)), "--volume");
-        foreach (var mount in record.HostConfig.Mounts ?? [])
-        {
-            if (mount.Type is "bind" or "volume")
-                Add(points, OfMount(engine, record, mount), "--mount");
-            else if (mount.Type != "tmpfs")
-                throw new EngineException($"--mount type={mount.Type}: it is bind, volume or tmpfs");
-        }
-        foreach (var from in record.HostConfig.VolumesFrom ?? [])
-            AddFrom(engine, points, from);
-        foreach (var target in record.Config!.Volumes?.Keys ?? Enumerable.Empty<string>())
-        {
-            if (!points.Exists(p => p.Destination == target) && !(record.HostConfig.Tmpfs?.ContainsKey(target) ?? false))
-                points.Add(OfVolume(Anonymous(engine, record), target, readOnly: false));
-        }
-        record.Mounts = points.Count > 0 ? points : null;
+        _held.Add(descriptor);
+        return "/proc/self/fd/" + descriptor.Number.ToString(System.Globalization.CultureInfo.InvariantCulture);
     }
 
-    /// <summary>What the runtime mounts.</summary>
-    /// <param name="root">The container's root file system.</param>
-    public static List<Mount> Prepare(ContainerEngine engine, StoredContainer record, FileDescriptor root)
+    public void Dispose()
     {
-        var mounts = new List<Mount>();
-        foreach (var point in record.Mounts ?? [])
+        foreach (var descriptor in _held)
+            descriptor.Dispose();
+    }
+}
+
+public static class VolumeMounts
+{
+    /// <summary>Settles what is mounted into a new container, and makes the volumes and folders that are not there.</summary>
+    /// <exception cref="EngineException">A source is not there, or two things are to be mounted on one folder.</exception>
+    public static void Settle(ContainerEngine engine, StoredContainer record)
+    {
+        var (config, host) = (record.Config!, record.HostConfig!);
+        if (host is { Binds: null, Mounts: null, VolumesFrom: null } && config.Volumes is not { Count: > 0 })
+            return;
+        var points = new List<MountPoint>();
+        foreach (var text in host.VolumesFrom ?? [])
+            AddFrom(engine, text, points);
+        var asked = new HashSet<string>(StringComparer.Ordinal);
+        var volumes = engine.Volumes;
+        foreach (var text in host.Binds ?? [])
+            Put(points, asked, OfBind(volumes, BindText.Parse(text)));
+        foreach (var mount in host.Mounts ?? [])
         {
-            var source = point.Source;
-            if (point.Type == "volume")
+            if (mount.Type == "tmpfs")
+                Refuse(asked, mount.Target);
+            else
+                Put(points, asked, OfMount(volumes, mount, record));
+        }
+        foreach (var target in config.Volumes?.Keys ?? Enumerable.Empty<string>())
+        {
+            var clean = BindText.CheckTarget("volume", target, target);
+            if (!points.Exists(p => p.Destination == clean) && !asked.Contains(clean) && host.Tmpfs?.ContainsKey(clean) is not true)
+                points.Add(OfVolume(Anonymous(volumes, record, clean, null), clean, readOnly: false));
+        }
+        record.Mounts = points;
+    }
+
+    /// <summary>The mounts of a container that is about to start. A new volume gets what the image has in its place.</summary>
+    /// <param name="root">The container's root file system.</param>
+    /// <exception cref="EngineException">A source is gone.</exception>
+    public static ResolvedMounts Prepare(ContainerEngine engine, StoredContainer record, FileDescriptor root)
+    {
+        var mounts = new ResolvedMounts();
+        if (record.Mounts is not { Count: > 0 } points)
+            return mounts;
+        var volumes = engine.Volumes;
+        foreach (var point in points)
+        {
+            if (point.Type == "bind")
             {
-                var volume = engine.Volumes.TryFind(point.Name) ?? engine.Volumes.Create(point.Name, null, null, anonymous: false, out _);
-                if (volume.Record.Options is { Count: > 0 } options)
-                {
-                    mounts.Add(OfDevice(point, options));
-                    continue;
-                }
-                if (!point.NoCopy)
-                    CopyUp(volume, root, point.Destination);
-                source = point.Subpath.Length == 0 ? volume.Data : Subpath(volume, point.Subpath);
+                if (!Files.Exists(point.Source))
+                    throw new EngineException($"bind source path does not exist: {point.Source}");
+                mounts.Add(Bind(point, point.Source));
+                continue;
             }
-            else if (!Files.Exists(source))
+            var volume = volumes.TryFind(point.Name) ?? throw new NoSuchVolumeException(point.Name);
+            if (volume.Record.Options is { Count: > 0 } options)
             {
-                Files.MakeDirectories(source, 0x1ed /* 0755 */);
+                mounts.Add(Special(point, options));
+                continue;
             }
-            mounts.Add(new Mount { Destination = point.Destination, Type = "bind", Source = source, Options = Options(point) });
+            if (!point.NoCopy && point.Subpath.Length == 0)
+                CopyUp(volume, root, point.Destination);
+            mounts.Add(Bind(point, point.Subpath.Length == 0 ? volume.Data : mounts.Hold(Below(volume, point.Subpath))));
         }
         return mounts;
     }
 
-    /// <summary>"Mounts" of Docker's inspect.</summary>
-    public static IEnumerable<JsonNode?> Describe(StoredContainer? record) => (record?.Mounts ?? []).Select(point => JsonNode.Parse(point.ToUtf8(indented: false)));
-
-    private static void Add(List<MountPoint> points, MountPoint point, string flag)
+    /// <summary>"Mounts" of inspect.</summary>
+    public static IEnumerable<JsonNode> Describe(StoredContainer? record)
     {
-        if (points.Exists(p => p.Destination == point.Destination))
-            throw new EngineException($"{flag}: duplicate mount point: {point.Destination}");
-        points.Add(point);
+        foreach (var point in record?.Mounts ?? [])
+        {
+            var shown = new JsonObject { ["Type"] = point.Type };
+            if (point.Name.Length > 0)
+                shown["Name"] = point.Name;
+            shown["Source"] = point.Source;
+            shown["Destination"] = point.Destination;
+            if (point.Driver.Length > 0)
+                shown["Driver"] = point.Driver;
+            (shown["Mode"], shown["RW"], shown["Propagation"]) = (point.Mode, point.RW, point.Propagation);
+            yield return shown;
+        }
     }
 
-    private static MountPoint OfBind(ContainerEngine engine, BindText bind)
+    // ---- what is asked for ----
+
+    private static MountPoint OfBind(VolumeStore volumes, BindText bind)
     {
-        var own = bind.Options.Where(BindText.IsForRuntime).ToList();
-        if (bind.Has("rro"))
-            own.Add("rro");
+        var options = new List<string>();
+        foreach (var option in bind.Options)
+        {
+            if (BindText.IsForRuntime(option))
+                options.Add(option);
+        }
+        MountPoint point;
         if (bind.IsVolume)
         {
-            var point = OfVolume(engine.Volumes.Create(bind.Source, null, null, anonymous: false, out _), bind.Target, bind.ReadOnly);
-            (point.NoCopy, point.Mode, point.Options) = (bind.NoCopy, string.Join(',', bind.Options), own);
-            return point;
+            point = OfVolume(volumes.Create(bind.Source, null, null, anonymous: false, out _), bind.Target, bind.ReadOnly);
         }
-        return new MountPoint
+        else
         {
-            Type = "bind",
-            Source = bind.Source,
-            Destination = bind.Target,
-            Mode = string.Join(',', bind.Options),
-            RW = !bind.ReadOnly,
-            Propagation = bind.Propagation is { Length: > 0 } propagation ? propagation : "rprivate",
-            Options = bind.Has("bind") ? [.. own, "bind"] : own,
-        };
+            // A folder that is not there is made: so Docker has always done it with -v.
+            if (!Files.Exists(bind.Source))
+                Files.MakeDirectories(bind.Source, 0x1ed /* 0755 */);
+            point = OfFolder(bind.Source, bind.Target, bind.ReadOnly, bind.Propagation);
+        }
+        if (bind.Has("bind"))
+            options.Add("bind");
+        if (bind.Has("rro") || (bind.ReadOnly && !bind.Has("bind")))
+            options.Add("rro");
+        (point.Mode, point.NoCopy, point.Options) = (string.Join(',', bind.Options), bind.NoCopy, options);
+        return point;
     }
 
-    private static MountPoint OfMount(ContainerEngine engine, StoredContainer record, MountSetting mount)
+    private static MountPoint OfMount(VolumeStore volumes, MountSetting mount, StoredContainer record)
     {
+        var options = new List<string>();
+        if (mount.Type == "bind")
+        {
+            var bind = mount.BindOptions ?? new BindOptions();
+            if (!Files.Exists(mount.Source))
+            {
+                if (!bind.CreateMountpoint)
+                    throw new EngineException($"invalid mount config for type \"bind\": bind source path does not exist: {mount.Source}");
+                Files.MakeDirectories(mount.Source, 0x1ed /* 0755 */);
+            }
+            var folder = OfFolder(mount.Source, BindText.CheckTarget("mount", mount.Target, mount.Target), mount.ReadOnly, bind.Propagation);
+            if (bind.NonRecursive)
+                options.Add("bind");
+            if (mount.ReadOnly && !bind.NonRecursive && !bind.ReadOnlyNonRecursive)
+                options.Add("rro");
+            folder.Options = options;
+            return folder;
+        }
+        if (mount.Type == "image")
+            throw new EngineException($"--mount type=image,source={mount.Source}: conman mounts no images into containers yet");
         var target = BindText.CheckTarget("mount", mount.Target, mount.Target);
-        if (mount.Type == "volume")
-        {
-            var options = mount.VolumeOptions;
-            var volume = mount.Source.Length == 0 ? Anonymous(engine, record)
-                : engine.Volumes.Create(mount.Source, options?.Labels, options?.DriverConfig?.Options, anonymous: false, out _);
-            var point = OfVolume(volume, target, mount.ReadOnly);
-            (point.NoCopy, point.Subpath) = (options?.NoCopy ?? false, options?.Subpath ?? "");
-            return point;
-        }
-        if (!mount.Source.StartsWith('/'))
-            throw new EngineException($"--mount type=bind: the source {mount.Source} is not an absolute path");
-        // A wrong path is a mistake, as with Docker; -v is the one that makes folders.
-        if (!Files.Exists(mount.Source) && mount.BindOptions is not { CreateMountpoint: true })
-            throw new EngineException($"invalid mount config for type \"bind\": bind source path does not exist: {mount.Source}");
-        var bind = mount.BindOptions;
-        var own = new List<string>();
-        if (bind is { NonRecursive: true })
-            own.Add("bind");
-        if (mount.ReadOnly && bind is { ReadOnlyForceRecursive: true })
-            own.Add("rro");
-        return new MountPoint
-        {
-            Type = "bind",
-            Source = mount.Source,
-            Destination = target,
-            RW = !mount.ReadOnly,
-            Propagation = bind is { Propagation.Length: > 0 } ? bind.Propagation : "rprivate",
-            Options = own,
-        };
+        var asked = mount.VolumeOptions ?? new VolumeOptions();
+        if (asked.DriverConfig is { Name: not ("" or "local") } driver)
+            throw new EngineException($"--mount volume-driver={driver.Name}: the only driver is local");
+        var volume = mount.Source.Length > 0
+            ? volumes.Create(mount.Source, asked.Labels, asked.DriverConfig?.Options, anonymous: false, out _)
+            : Anonymous(volumes, record, target, asked);
+        var point = OfVolume(volume, target, mount.ReadOnly);
+        (point.NoCopy, point.Subpath) = (asked.NoCopy, asked.Subpath);
+        if (mount.ReadOnly)
+            options.Add("rro");
+        point.Options = options;
+        return point;
     }
 
-    private static void AddFrom(ContainerEngine engine, List<MountPoint> points, string text)
+    private static MountPoint OfFolder(string source, string target, bool readOnly, string propagation) => new()
     {
-        var colon = text.IndexOf(':');
-        var (name, mode) = colon < 0 ? (text, "") : (text[..colon], text[(colon + 1)..]);
-        if (mode is not ("" or "ro" or "rw"))
-            throw new EngineException($"--volumes-from {text}: {mode} is neither ro nor rw");
-        using var other = engine.Containers.Open(name);
-        foreach (var point in other.NeedRecord().Mounts ?? [])
-        {
-            if (points.Exists(p => p.Destination == point.Destination))
-                continue;
-            if (mode.Length > 0)
-                point.RW = mode == "rw";
-            points.Add(point);
-        }
-    }
+        Type = "bind", Source = source, Destination = target, RW = !readOnly, Propagation = propagation.Length > 0 ? propagation : "rprivate",
+    };
 
     private static MountPoint OfVolume(Volume volume, string target, bool readOnly) => new()
     {
-        Type = "volume",
-        Name = volume.Name,
-        Source = volume.Data,
-        Destination = target,
-        Driver = "local",
-        RW = !readOnly,
+        Type = "volume", Name = volume.Name, Source = volume.Data, Destination = target, Driver = "local", Mode = readOnly ? "ro" : "z", RW = !readOnly,
     };
 
-    private static Volume Anonymous(ContainerEngine engine, StoredContainer record)
+    // Its name follows from the container's: who removes the container finds it without a record.
+    private static Volume Anonymous(VolumeStore volumes, StoredContainer record, string target, VolumeOptions? asked)
     {
-        var volume = engine.Volumes.Create(ContainerNames.NewId(), null, null, anonymous: true, out _);
+        var hash = 14695981039346656037ul; // FNV-1a
+        foreach (var c in target)
+            hash = (hash ^ c) * 1099511628211;
+        var volume = volumes.Create(record.Id![..48] + hash.ToString("x16", System.Globalization.CultureInfo.InvariantCulture), asked?.Labels, asked?.DriverConfig?.Options, anonymous: true, out _);
         (record.OwnVolumes ??= []).Add(volume.Name);
         return volume;
     }
 
-    private static List<string> Options(MountPoint point)
+    private static void AddFrom(ContainerEngine engine, string text, List<MountPoint> points)
     {
-        var own = point.Options ?? [];
-        List<string> options = [own.Contains("bind") ? "bind" : "rbind", point.Propagation.Length > 0 ? point.Propagation : "rprivate"];
-        foreach (var option in own)
+        var colon = text.IndexOf(':');
+        var mode = colon < 0 ? "" : text[(colon + 1)..];
+        if (mode is not ("" or "rw" or "ro" or "z" or "Z"))
+            throw new EngineException($"--volumes-from {text}: unknown mode {mode}: it is ro or rw");
+        using var other = engine.Containers.Open(colon < 0 ? text : text[..colon]);
+        foreach (var point in other.NeedRecord().Mounts ?? [])
+        {
+            var copy = MountPoint.Parse(point.ToUtf8(indented: false));
+            if (mode == "ro")
+                (copy.RW, copy.Options) = (false, [.. copy.Options ?? [], "rro"]);
+            points.RemoveAll(p => p.Destination == copy.Destination);
+            points.Add(copy);
+        }
+    }
+
+    private static void Put(List<MountPoint> points, HashSet<string> asked, MountPoint point)
+    {
+        Refuse(asked, point.Destination);
+        points.RemoveAll(p => p.Destination == point.Destination); // of another container
+        points.Add(point);
+    }
+
+    private static void Refuse(HashSet<string> asked, string target)
+    {
+        if (!asked.Add(target))
+            throw new EngineException($"Duplicate mount point: {target}");
+    }
+
+    // ---- what the runtime mounts ----
+
+    private static Mount Bind(MountPoint point, string source)
+    {
+        var options = new List<string> { point.Options?.Contains("bind") is true ? "bind" : "rbind" };
+        foreach (var option in point.Options ?? [])
         {
             if (option is not ("bind" or "rro"))
                 options.Add(option);
         }
-        options.Add(point.RW ? "rw" : own.Contains("rro") ? "rro" : "ro");
-        return options;
-    }
-
-    // A volume that stands for another file system (the local driver's type, device and o).
-    private static Mount OfDevice(MountPoint point, Dictionary<string, string> options)
-    {
-        var more = (options.GetValueOrDefault("o") ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries).ToList();
-        var type = options.GetValueOrDefault("type") is { Length: > 0 } given ? given : "none";
         if (!point.RW)
-            more.Add("ro");
-        return new Mount { Destination = point.Destination, Type = type == "none" ? "bind" : type, Source = options.GetValueOrDefault("device"), Options = more };
+            options.Add(point.Options?.Contains("rro") is true ? "rro" : "ro");
+        options.Add(point.Propagation.Length > 0 ? point.Propagation : "rprivate");
+        return new Mount { Destination = point.Destination, Type = "bind", Source = source, Options = options };
     }
 
-    // The folder is in the volume, wherever its links lead.
-    private static string Subpath(Volume volume, string subpath)
+    private static Mount Special(MountPoint point, Dictionary<string, string> options)
+    {
+        var given = new List<string>(options.GetValueOrDefault("o")?.Split(',', StringSplitOptions.RemoveEmptyEntries) ?? []);
+        if (!point.RW)
+            given.Add("ro");
+        var bind = given.Contains("bind") || given.Contains("rbind");
+        return new Mount { Destination = point.Destination, Type = bind ? "bind" : options["type"], Source = options["device"], Options = given };
+    }
+
+    // A folder within a volume, which whoever writes to the volume may replace by a link at any time: it is resolved once, within it.
+    private static FileDescriptor Below(Volume volume, string subpath)
     {
         using var data = Files.Open(volume.Data, OpenFlags.Path | Files.Directory);
-        using var folder = Files.TryOpenResolved(data.Number, subpath, OpenFlags.Path, Resolve.InRoot | Resolve.NoMagicLinks, out var errno)
-            ?? throw new EngineException($"cannot access path {subpath} of volume {volume.Name}: {LinuxException.Describe(errno)}");
-        return Files.TryReadLink("/proc/self/fd/" + folder.Number) ?? throw new EngineException($"cannot access path {subpath} of volume {volume.Name}");
+        return Files.TryOpenResolved(data.Number, subpath, OpenFlags.Path, Linux.Resolve.Beneath | Linux.Resolve.NoSymlinks, out var errno)
+            ?? throw new EngineException($"cannot mount {subpath} of volume {volume.Name}: {LinuxException.Describe(errno)}");
     }
 
-    // "Populate a volume using a container": a volume that is empty begins with what the image has at the place where it is mounted.
-    private static void CopyUp(Volume volume, FileDescriptor root, string destination)
+    private static void CopyUp(Volume volume, FileDescriptor root, string target)
     {
-        using var data = Files.Open(volume.Data, OpenFlags.ReadOnly | Files.Directory);
-        if (Trees.List(data).Count > 0)
+        const string Copying = "copying";
+        using var folder = Files.Open(volume.Path, OpenFlags.ReadOnly | Files.Directory);
+        using var data = Files.Open("_data", OpenFlags.ReadOnly | Files.Directory | Files.NoFollow, folder.Number);
+        if (!Files.Exists(Copying, folder.Number) && Files.List(data, volume.Data).Count > 0)
             return;
-        using var from = Files.TryOpenResolved(root.Number, destination, OpenFlags.ReadOnly | Files.Directory, Resolve.InRoot | Resolve.NoMagicLinks, out _);
+        using var from = Files.TryOpenResolved(root.Number, target, OpenFlags.ReadOnly | Files.Directory, Linux.Resolve.InRoot | Linux.Resolve.NoMagicLinks, out _);
         if (from is null)
             return; // the image has nothing there
-        new TreeCopy().Content(from, data, destination);
-        TreeCopy.Attributes(from, data, destination);
+        Files.Lock(folder, wait: true, volume.Path);
+        // Another start may have copied meanwhile, or one that was killed have begun to.
+        if (Files.Exists(Copying, folder.Number))
+            Trees.Empty(data);
+        else if (Files.List(data, volume.Data).Count > 0)
+            return;
+        using (Files.Open(Copying, OpenFlags.WriteOnly | OpenFlags.Create, folder.Number, 0x180 /* 0600 */))
+        {
+            new TreeCopy().Content(from, data, target);
+            TreeCopy.Attributes(from, data, target);
+        }
+        Files.TryUnlink(Copying, folder.Number);
     }
 }

@@ -16,12 +16,12 @@ internal static class InspectCommand
         [
             new("format", "json or a Go template", "FORMAT", 'f'),
             new("size", "of containers: what they wrote as well", Short: 's'),
-            .. type is null ? [new Option("type", "container or image (default: the first that has the name)", "TYPE", 't')] : (Option[])[],
+            .. type is null ? [new Option("type", "container, image or volume (default: the first that has the name)", "TYPE", 't')] : (Option[])[],
         ],
         arguments =>
         {
             var wanted = type ?? arguments.Get("type");
-            if (wanted is not (null or "" or "all" or "container" or "image"))
+            if (wanted is not (null or "" or "all" or "container" or "image" or "volume"))
                 throw new UsageException($"--type: \"{wanted}\" cannot be inspected");
             var shown = new List<JsonObject>();
             var missing = new List<string>();
@@ -55,6 +55,6 @@ internal static class InspectCommand
         }
         if (type is null or "image" && ImageLookup.Find(engine.Images, word) is { } image)
             return ImageView.Inspect(engine.Images, image);
-        return null;
+        return type is null or "volume" ? VolumeCommands.TryInspect(engine, word) : null;
     }
 }

@@ -4,6 +4,7 @@ using Conman.CommandLine;
 using Conman.Engine;
 using Conman.Engine.Life;
 using Conman.Engine.Monitoring;
+using Conman.Engine.Settings;
 using Conman.Engine.Store;
 using Conman.Linux;
 using Conman.Runtime;
@@ -138,6 +139,7 @@ internal static class RunCommand
     private static Container Make(ManagerContext context, RunOptions options)
     {
         var (config, client) = (options.Config, options.Client);
+        SettingsRules.RefuseNetworks(options.Host, options.Networking);
         if (client.CidFile is { } path && Files.Exists(path))
             throw new EngineException($"container ID file found, make sure the other container isn't running or delete {path}");
         var request = new Engine.Life.CreateRequest
