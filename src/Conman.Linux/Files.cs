@@ -221,13 +221,22 @@ public static unsafe class Files
             return;
         }
         Write(file.Number, data, name);
-        while (Native.linkat(CurrentDirectory, "/proc/self/fd/" + file.Number, directory, name, 0x400 /* AT_SYMLINK_FOLLOW */) < 0)
+        Publish(file, directory, name);
+    }
+
+    /// <summary>Gives a <see cref="Temporary"/> file a name. An older file of that name is removed first.</summary>
+    public static void Publish(FileDescriptor file, int directory, string name)
+    {
+        for (int errno; (errno = TryPublish(file, directory, name)) != 0;)
         {
-            errno = Marshal.GetLastPInvokeError();
             if (errno != Errno.EEXIST || TryUnlink(name, directory) is not (0 or Errno.ENOENT))
                 LinuxException.Throw(errno, $"make {name}");
         }
     }
+
+    /// <summary>Gives a <see cref="Temporary"/> file a name that no other has (linkat(2)); errno or 0.</summary>
+    public static int TryPublish(FileDescriptor file, int directory, string name) =>
+        Native.linkat(CurrentDirectory, "/proc/self/fd/" + file.Number, directory, name, 0x400 /* AT_SYMLINK_FOLLOW */) < 0 ? Marshal.GetLastPInvokeError() : 0;
 
     /// <summary>mkdirat(2); errno or 0.</summary>
     public static int TryMakeDirectory(string path, uint mode, int at = CurrentDirectory) =>
@@ -510,6 +519,13 @@ public static unsafe class Files
 
     /// <summary>A file without a name in a directory's file system, gone when it is closed (open(2), O_TMPFILE).</summary>
     public static FileDescriptor Temporary(FileDescriptor directory) => Open(".", TemporaryFile | OpenFlags.ReadWrite, directory.Number, 0x180 /* 0600 */);
+
+    /// <summary>As <see cref="Temporary"/>; null where the file system has no such files.</summary>
+    public static FileDescriptor? TryTemporary(string folder)
+    {
+        var file = TryOpen(folder, TemporaryFile | OpenFlags.ReadWrite, out var errno, mode: 0x180 /* 0600 */);
+        return file is not null || errno is Errno.EOPNOTSUPP or Errno.EISDIR or Errno.EINVAL ? file : throw new LinuxException(errno, $"write to {folder}");
+    }
 
     /// <summary>A pipe that holds so many bytes, or as many as this user may have (pipe(7)): what is written to the second end is read from the first.</summary>
     public static (FileDescriptor Read, FileDescriptor Write) Pipe(int size)

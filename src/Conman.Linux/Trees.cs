@@ -10,6 +10,8 @@ namespace Conman.Linux;
 public record struct DiskUse(long Bytes, long Inodes)
 {
     public static DiskUse operator +(DiskUse a, DiskUse b) => new(a.Bytes + b.Bytes, a.Inodes + b.Inodes);
+
+    public static DiskUse operator -(DiskUse a, DiskUse b) => new(a.Bytes - b.Bytes, a.Inodes - b.Inodes);
 }
 
 /// <summary>Measuring and removing trees.</summary>
