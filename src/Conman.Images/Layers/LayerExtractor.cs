@@ -13,7 +13,7 @@ public readonly record struct LateAttribute(byte[] Path, byte[] Name, byte[] Val
 /// <summary>What was extracted.</summary>
 /// <param name="Size">Bytes of file data, holes included.</param>
 /// <param name="Entries">Members of the archive.</param>
-/// <param name="ImpliedDirectories">Paths of directories without a member of their own, parents first.</param>
+/// <param name="ImpliedDirectories">Paths of directories without a member of their own, parents first; the empty one is the top.</param>
 /// <param name="LateAttributes">What takes rights that the extractor may not have: opaque directories, and attributes such as <c>trusted.*</c>.</param>
 public sealed record ExtractedLayer(long Size, long Entries, List<byte[]> ImpliedDirectories, List<LateAttribute> LateAttributes);
 
@@ -34,6 +34,7 @@ public sealed class LayerExtractor : IDisposable
     private TarReader _reader = null!;
     private byte[]? _lastParent;
     private long _size, _entries, _lateBytes;
+    private bool _hasTop;
 
     private LayerExtractor(FileDescriptor directory, UnpackLimits limits)
     {
@@ -70,14 +71,12 @@ public sealed class LayerExtractor : IDisposable
             case LayerName.Ignored:
                 return;
             case LayerName.Root when entry.Type == TarType.Directory:
+                _hasTop = true;
                 _directories.Add(([], entry));
                 SetOwnerAndMode(_top, entry);
                 return;
             case LayerName.Root:
                 throw new ImageException($"{entry}: the top of a layer is a directory");
-            case LayerName.Opaque when path.Parents.Count == 0:
-                // The top of a stack of layers is always merged: overlayfs has no way to say it.
-                throw new ImageException($"{entry}: a layer that hides all below it is not supported");
         }
         GoToParent(path, entry);
         var name = path.Name;
@@ -322,7 +321,7 @@ public sealed class LayerExtractor : IDisposable
     private List<byte[]> Implied()
     {
         var seen = new HashSet<string>();
-        return [.. _implied.Where(path => !_own.Contains(Key(path)) && seen.Add(Key(path)) && IsDirectory(path))];
+        return [.. _hasTop ? [] : (byte[][])[[]], .. _implied.Where(path => !_own.Contains(Key(path)) && seen.Add(Key(path)) && IsDirectory(path))];
     }
 
     // Goes to a directory by its own path, as it was when it was made.

@@ -3,6 +3,7 @@
 // The same tree makes the same bytes: names in the order of their bytes, a directory before what is in it.
 
 using System.Globalization;
+using System.Security.Cryptography;
 using Conman.Images.Tar;
 using Conman.Linux;
 
@@ -14,13 +15,13 @@ public sealed class LayerPacker
     private static readonly OpenFlags OpenDirectory = OpenFlags.ReadOnly | Files.Directory;
 
     private readonly TarWriter _tar;
-    private readonly bool _isLayer;
+    private readonly bool _isLayer, _isExact;
     private readonly byte[] _buffer = GC.AllocateUninitializedArray<byte>(256 << 10);
 
     // Of files with more names than one: the first that was packed.
     private readonly Dictionary<(int Layer, ulong Inode), byte[]> _linked = [];
 
-    private LayerPacker(Stream stream, bool isLayer) => (_tar, _isLayer) = (new TarWriter(stream), isLayer);
+    private LayerPacker(Stream stream, bool isLayer, bool isExact) => (_tar, _isLayer, _isExact) = (new TarWriter(stream), isLayer, isExact);
 
     /// <summary>The upper directory of an overlay as a layer: whiteouts and opaque directories in the words of the image specification.</summary>
     public static void PackLayer(FileDescriptor upper, Stream tar) => Pack([upper], tar, isLayer: true);
@@ -31,9 +32,18 @@ public sealed class LayerPacker
     /// <summary>Layers, the uppermost first, as the one tree that overlayfs would show.</summary>
     public static void PackMerged(IReadOnlyList<FileDescriptor> layers, Stream tar) => Pack(layers, tar, isLayer: false, isMerged: true);
 
-    private static void Pack(IReadOnlyList<FileDescriptor> layers, Stream tar, bool isLayer, bool isMerged = false)
+    /// <summary>A digest of all that a tree is, what overlayfs keeps in it included, but not where its holes are: two trees are the same if theirs are.</summary>
+    public static Digest DigestOf(FileDescriptor tree)
     {
-        var packer = new LayerPacker(tar, isLayer);
+        using var hash = SHA256.Create();
+        using (var stream = new CryptoStream(Stream.Null, hash, CryptoStreamMode.Write))
+            Pack([tree], stream, isLayer: false, isExact: true);
+        return Digest.Sha256(hash.Hash);
+    }
+
+    private static void Pack(IReadOnlyList<FileDescriptor> layers, Stream tar, bool isLayer, bool isMerged = false, bool isExact = false)
+    {
+        var packer = new LayerPacker(tar, isLayer, isExact);
         packer.PackDirectory([.. layers.Select((l, i) => (i, l.Number))], [], isMerged);
         packer._tar.Finish();
     }
@@ -116,6 +126,8 @@ public sealed class LayerPacker
         }
         var entry = Entry(TypeOf(status.File.Type), path, status);
         (entry.DeviceMajor, entry.DeviceMinor) = (status.File.DeviceMajor, status.File.DeviceMinor);
+        if (_isExact && status.IsWhiteout)
+            entry.Modified = default; // when it was unpacked
         AddAttributes(entry, parent, name, path);
         if (status.File.Type == FileType.SymbolicLink)
         {
@@ -135,7 +147,7 @@ public sealed class LayerPacker
     private void PackData(TarEntry entry, FileDescriptor file, NodeStatus status)
     {
         entry.Size = (long)status.File.Size;
-        if ((long)status.Blocks * 512 < entry.Size)
+        if (!_isExact && (long)status.Blocks * 512 < entry.Size)
             entry.Segments = Segments(file.Number, entry.Size);
         _tar.Write(entry);
         foreach (var (offset, length) in entry.Segments ?? [new TarSegment(0, entry.Size)])
@@ -172,6 +184,11 @@ public sealed class LayerPacker
         using var node = new FileDescriptor(fd);
         foreach (var (attribute, value) in Files.RawAttributes(node))
         {
+            if (_isExact)
+            {
+                (entry.Attributes ??= []).Add(new TarAttribute(attribute, value));
+                continue;
+            }
             if (attribute.AsSpan().StartsWith("trusted.overlay.redirect"u8) || attribute.AsSpan().StartsWith("trusted.overlay.metacopy"u8) || attribute.AsSpan().StartsWith("trusted.overlay.whiteout"u8))
                 throw new ImageException($"{TarEntry.Text(path)}: {TarEntry.Text(attribute)} cannot be said in an archive; mount the overlay with redirect_dir=off,metacopy=off");
             // What overlayfs and SELinux keep there is this host's.

@@ -1,6 +1,5 @@
 // Unpacks a layer in a process that can do nothing else, and does for it what it may not: attributes that only the host's root can set.
 
-using System.Text;
 using Conman.Linux;
 
 namespace Conman.Images.Layers;
@@ -72,7 +71,7 @@ public sealed class LayerUnpacker(string executable = "/proc/self/exe")
         if (report.Failure is not null)
             throw new ImageException(report.Failure);
         SetLateAttributes(directory, report.Layer.LateAttributes);
-        return new UnpackedLayer(report.DiffId, report.Layer.Size, report.Layer.Entries, Texts(report.Layer.ImpliedDirectories));
+        return new UnpackedLayer(report.DiffId, report.Layer.Size, report.Layer.Entries, report.Layer.ImpliedDirectories);
     }
 
     /// <summary>Sets what the extractor could not. Paths are looked for in the directory alone, and what is gone is passed over.</summary>
@@ -84,7 +83,7 @@ public sealed class LayerUnpacker(string executable = "/proc/self/exe")
             if (!isOpaque && (name.AsSpan().StartsWith("trusted.overlay."u8) || name.AsSpan().StartsWith("user.overlay."u8)))
                 throw new ImageException("the unpacker asks for what only the store may set");
             using var file = Files.TryOpenResolved(
-                directory.Number, path, OpenFlags.Path | Files.NoFollow | (isOpaque ? Files.Directory : 0), Resolve.InRoot | Resolve.NoMagicLinks | Resolve.NoSymlinks | Resolve.NoXdev, out var errno);
+                directory.Number, path.Length == 0 ? "."u8 : path, OpenFlags.Path | Files.NoFollow | (isOpaque ? Files.Directory : 0), Resolve.InRoot | Resolve.NoMagicLinks | Resolve.NoSymlinks | Resolve.NoXdev, out var errno);
             if (errno is Errno.ENOENT or Errno.ENOTDIR)
                 continue;
             if (file is not null)
@@ -93,24 +92,5 @@ public sealed class LayerUnpacker(string executable = "/proc/self/exe")
             if (errno != 0 && (isOpaque || errno is not (Errno.EOPNOTSUPP or Errno.EPERM or Errno.ELOOP)))
                 throw new LinuxException(errno, $"set attribute {Tar.TarEntry.Text(name)} of {Tar.TarEntry.Text(path)}");
         }
-    }
-
-    // Those that are no text keep the owner and mode that they were made with: nobody makes such directories without an entry.
-    private static List<string> Texts(IEnumerable<byte[]> paths)
-    {
-        var strict = new UTF8Encoding(false, throwOnInvalidBytes: true);
-        var texts = new List<string>();
-        foreach (var path in paths)
-        {
-            try
-            {
-                texts.Add(strict.GetString(path));
-            }
-            catch (ArgumentException)
-            {
-                // not UTF-8
-            }
-        }
-        return texts;
     }
 }

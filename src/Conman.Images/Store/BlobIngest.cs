@@ -90,8 +90,21 @@ public sealed class BlobIngest : IBlobSink, IDisposable
         throw Written != Descriptor.Size ? BlobStore.WrongSize(Descriptor, Written) : BlobStore.WrongContent(Descriptor);
     }
 
+    /// <summary>Lets go of the lock of one that is verified: who waits for it may finish it as well.</summary>
+    public void Release() => Files.Unlock(_file);
+
     /// <summary>Puts it in its place; the caller has verified it and synced the file system, and syncs the folder by <see cref="BlobStore"/>.</summary>
-    public void Publish() => Storage.Rename(_store.Ingest.Number, _name, _store.Folder(_digest).Number, _digest.Hex);
+    public void Publish()
+    {
+        try
+        {
+            Storage.Rename(_store.Ingest.Number, _name, _store.Folder(_digest).Number, _digest.Hex);
+        }
+        catch (LinuxException e) when (e.Errno == Errno.ENOENT && _store.Contains(Descriptor))
+        {
+            // another has
+        }
+    }
 
     /// <summary>Verifies it and puts it in its place, to last.</summary>
     public void Commit()

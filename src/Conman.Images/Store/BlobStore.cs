@@ -55,11 +55,13 @@ public sealed class BlobStore(FileDescriptor blobs, FileDescriptor ingest) : IDi
     /// <summary>Adds a document that is in memory; it lasts before this returns.</summary>
     public Descriptor Write(ReadOnlySpan<byte> content, string mediaType)
     {
-        var digest = Digest.Of(content);
-        var descriptor = new Descriptor { MediaType = mediaType, Digest = digest.ToString(), Size = content.Length };
+        var descriptor = Describe(content, mediaType);
         Write(descriptor, content);
         return descriptor;
     }
+
+    /// <summary>What points at these bytes.</summary>
+    public static Descriptor Describe(ReadOnlySpan<byte> content, string mediaType) => new() { MediaType = mediaType, Digest = Digest.Of(content).ToString(), Size = content.Length };
 
     /// <summary>Adds a document whose descriptor came from elsewhere.</summary>
     public void Write(Descriptor descriptor, ReadOnlySpan<byte> content)
@@ -97,6 +99,9 @@ public sealed class BlobStore(FileDescriptor blobs, FileDescriptor ingest) : IDi
         }
         return null;
     }
+
+    /// <summary>Begins a blob whose digest is not known yet.</summary>
+    public NewBlob Begin() => new(this);
 
     /// <summary>Removes a blob, if it is there.</summary>
     public void Remove(Digest digest) => Files.TryUnlink(digest.Hex, Folder(digest).Number);

@@ -11,10 +11,10 @@ public sealed class GroupCommit(ImageStore store)
     private readonly Lock _leader = new(), _queue = new();
     private List<Pending> _waiting = [];
 
-    /// <summary>Returns when both are in their places, to last; either may be null. The blob has been verified.</summary>
-    public void Commit(BlobIngest? blob, LayerMaking? layer)
+    /// <summary>Returns when all are in their places, to last. The blobs have been verified.</summary>
+    public void Commit(IReadOnlyList<(BlobIngest? Blob, LayerMaking? Layer)> content)
     {
-        var mine = new Pending(blob, layer);
+        var mine = new Pending(content);
         lock (_queue)
             _waiting.Add(mine);
         lock (_leader)
@@ -34,10 +34,10 @@ public sealed class GroupCommit(ImageStore store)
         try
         {
             Storage.SyncFileSystem(store.Root, "the image store");
-            foreach (var pending in group)
+            foreach (var (blob, layer) in group.SelectMany(pending => pending.Content))
             {
-                pending.Blob?.Publish();
-                pending.Layer?.Publish();
+                blob?.Publish();
+                layer?.Publish();
             }
             // The new names. They come after what they name, whatever becomes of this sync.
             Storage.SyncFileSystem(store.Root, "the image store");
@@ -49,11 +49,9 @@ public sealed class GroupCommit(ImageStore store)
         group.ForEach(pending => pending.Done = true);
     }
 
-    private sealed class Pending(BlobIngest? blob, LayerMaking? layer)
+    private sealed class Pending(IReadOnlyList<(BlobIngest? Blob, LayerMaking? Layer)> content)
     {
-        public BlobIngest? Blob { get; } = blob;
-
-        public LayerMaking? Layer { get; } = layer;
+        public IReadOnlyList<(BlobIngest? Blob, LayerMaking? Layer)> Content { get; } = content;
 
         public bool Done { get; set; }
 

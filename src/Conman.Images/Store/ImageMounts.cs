@@ -48,6 +48,7 @@ public static class ImageMounts
     {
         if (chain.Length == 0)
             throw new ImageException("the image has no layers, and so nothing to mount");
+        chain = store.Layers.Visible(chain);
         const MountAttributes Attributes = MountAttributes.ReadOnly | MountAttributes.NoSuid | MountAttributes.NoDev;
         FileDescriptor? mount;
         int errno;

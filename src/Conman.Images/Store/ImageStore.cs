@@ -40,6 +40,9 @@ public sealed class ImageStore : IDisposable
 
     public Leases Leases { get; }
 
+    /// <summary>Tells of every container; asked when something is to be removed. What containers lie on is never removed.</summary>
+    public Func<IEnumerable<ImageUse>> Uses { get; set; } = () => [];
+
     /// <summary>Opens the store, and makes it if there is none.</summary>
     /// <exception cref="ImageException">It belongs to another user, or others may write to it: whoever can write there decides what containers run.</exception>
     public static ImageStore Open(string path)

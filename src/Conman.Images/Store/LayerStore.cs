@@ -41,9 +41,12 @@ public sealed class LayerStore(FileDescriptor folder) : IDisposable
     {
         var chain = new Digest[diffIds.Count];
         for (var i = 0; i < chain.Length; i++)
-            chain[i] = i == 0 ? diffIds[0] : Digest.Of(Encoding.UTF8.GetBytes($"{chain[i - 1]} {diffIds[i]}"));
+            chain[i] = i == 0 ? diffIds[0] : ChainId(chain[i - 1], diffIds[i]);
         return chain;
     }
+
+    /// <summary>The chain id of a layer on the one of another chain id.</summary>
+    public static Digest ChainId(Digest below, Digest diffId) => Digest.Of(Encoding.UTF8.GetBytes($"{below} {diffId}"));
 
     public bool Contains(Digest chainId) => Files.Exists(chainId.Hex, folder.Number);
 
@@ -61,10 +64,26 @@ public sealed class LayerStore(FileDescriptor folder) : IDisposable
         }
     }
 
+    /// <summary>As <see cref="OpenDiff"/>; null if there is none.</summary>
+    public FileDescriptor? TryOpenDiff(Digest chainId) => TryOpenDiff(chainId, out _);
+
+    private FileDescriptor? TryOpenDiff(Digest chainId, out int errno) => Files.TryOpen($"{chainId.Hex}/diff", OpenFlags.ReadOnly | Files.Directory | Files.NoFollow, out errno, folder.Number);
+
     /// <summary>Opens the directory that overlayfs takes as a lower one.</summary>
     public FileDescriptor OpenDiff(Digest chainId) =>
-        Files.TryOpen($"{chainId.Hex}/diff", OpenFlags.ReadOnly | Files.Directory | Files.NoFollow, out var errno, folder.Number)
+        TryOpenDiff(chainId, out var errno)
         ?? throw new ImageException($"cannot open layer {chainId}: {LinuxException.Describe(errno)}");
+
+    /// <summary>Opens a stack of layers' directories, the uppermost first; each is closed when the next is asked for.</summary>
+    /// <param name="chain">Chain ids, the lowest first.</param>
+    public IEnumerable<FileDescriptor> OpenDiffs(IReadOnlyList<Digest> chain)
+    {
+        for (var i = chain.Count - 1; i >= 0; i--)
+        {
+            using var diff = OpenDiff(chain[i]);
+            yield return diff;
+        }
+    }
 
     /// <summary>Begins a layer; waits while another process is at it. Null: it is there (by now).</summary>
     /// <param name="waiting">Called once if there is another.</param>
@@ -90,6 +109,28 @@ public sealed class LayerStore(FileDescriptor folder) : IDisposable
             directory.Dispose();
         }
         return null;
+    }
+
+    /// <summary>Begins a layer whose chain id is not known yet: it is set before it is published.</summary>
+    public LayerMaking Begin()
+    {
+        var name = ".new-" + Guid.NewGuid().ToString("N");
+        var errno = Files.TryMakeDirectory(name, 0x1c0 /* 0700 */, folder.Number);
+        if (errno != 0)
+            throw new LinuxException(errno, $"make directory layers/{name}");
+        var directory = Files.Open(name, OpenFlags.ReadOnly | Files.Directory | Files.NoFollow, folder.Number);
+        Files.Lock(directory, wait: true, name);
+        return new LayerMaking(this, default, directory, name);
+    }
+
+    /// <summary>What is to be seen of a stack of layers: an opaque top hides all below it, which overlayfs has no word for.</summary>
+    /// <param name="chain">Chain ids, the lowest first; so is the result, from the uppermost opaque one on.</param>
+    public Digest[] Visible(IReadOnlyList<Digest> chain)
+    {
+        var lowest = chain.Count - 1;
+        while (lowest > 0 && !IsOpaque(chain[lowest]))
+            lowest--;
+        return [.. chain.Skip(Math.Max(lowest, 0))];
     }
 
     /// <summary>Removes a layer, if it is there: first its name, then its files.</summary>
@@ -133,6 +174,14 @@ public sealed class LayerStore(FileDescriptor folder) : IDisposable
         }
     }
 
+    private bool IsOpaque(Digest chainId)
+    {
+        using var diff = OpenDiff(chainId);
+        return IsOpaque(diff);
+    }
+
+    internal static bool IsOpaque(FileDescriptor diff) => Files.TryGetAttribute($"/proc/self/fd/{diff.Number}", "trusted.overlay.opaque") == "y";
+
     internal static void WriteRecord(FileDescriptor directory, LayerRecord record)
     {
         using var file = Files.Open(RecordFile, OpenFlags.WriteOnly | OpenFlags.Create | OpenFlags.Truncate, directory.Number, 0x180 /* 0600 */);
@@ -144,13 +193,13 @@ public sealed class LayerStore(FileDescriptor folder) : IDisposable
 public sealed class LayerMaking : IDisposable
 {
     private readonly LayerStore _store;
-    private readonly Digest _chainId;
     private readonly FileDescriptor _directory;
     private readonly string _name;
     private bool _published;
 
-    internal LayerMaking(LayerStore store, Digest chainId, FileDescriptor directory, string name) =>
-        (_store, _chainId, _directory, _name) = (store, chainId, directory, name);
+    internal LayerMaking(LayerStore store, Digest chainId, FileDescriptor directory, string name) => (_store, ChainId, _directory, _name) = (store, chainId, directory, name);
+
+    public Digest ChainId { get; set; }
 
     /// <summary>An empty directory to unpack into; what was unpacked before is removed.</summary>
     public FileDescriptor NewDiff()
@@ -162,35 +211,47 @@ public sealed class LayerMaking : IDisposable
         return Files.Open("diff", OpenFlags.ReadOnly | Files.Directory, _directory.Number);
     }
 
-    /// <summary>Gives directories that the archive has no entry for what those of the layers below have: owner, mode, attributes and times.</summary>
-    /// <param name="directories">Paths within the layer, parents first.</param>
-    /// <param name="below">The chain ids of the layers below, the uppermost first.</param>
-    public void CopyFromBelow(FileDescriptor diff, IEnumerable<string> directories, IReadOnlyList<Digest> below)
+    /// <summary>Gives directories that the archive has no entry for what those of the layers below have: owner, mode, attributes and times. Where there is
+    /// none below the times are 0: the same archives make the same layer.</summary>
+    /// <param name="directories">Paths within the layer, parents first; the empty one is its top.</param>
+    /// <param name="below">Opened layers below, the uppermost first; asked for as far as it takes.</param>
+    public static void CopyFromBelow(FileDescriptor diff, IReadOnlyList<byte[]> directories, IEnumerable<FileDescriptor> below)
     {
-        foreach (var path in directories)
+        var (missing, alone) = (directories.ToList(), new List<byte[]>());
+        foreach (var lower in missing.Count == 0 || LayerStore.IsOpaque(diff) ? [] : below)
         {
-            foreach (var layer in below)
+            missing.RemoveAll(path =>
             {
-                using var lower = _store.OpenDiff(layer);
-                using var like = Files.TryOpenResolved(lower.Number, path, OpenFlags.ReadOnly | Files.Directory, Resolve.InRoot | Resolve.NoSymlinks, out _);
-                if (like is null)
-                    continue;
-                using var directory = Files.TryOpenResolved(diff.Number, path, OpenFlags.ReadOnly | Files.Directory, Resolve.InRoot | Resolve.NoSymlinks, out var errno)
-                    ?? throw new LinuxException(errno, $"open {path}");
-                Copy(like, directory, path);
+                var copied = TryCopyFrom(lower, diff, path.Length == 0 ? "."u8 : path, out var hidden);
+                if (hidden)
+                    alone.Add(path);
+                return copied || hidden;
+            });
+            if (missing.Count == 0 || LayerStore.IsOpaque(lower))
                 break;
-            }
+        }
+        foreach (var path in missing.Concat(alone))
+        {
+            using var directory = OpenDirectory(diff, path.Length == 0 ? "."u8 : path);
+            _ = Nodes.TrySetTimes(directory.Number, (0, 0), (0, 0));
         }
     }
 
     /// <summary>Writes what is known of the layer; the caller syncs the file system before <see cref="Publish"/>.</summary>
     public void Complete(LayerRecord record) => LayerStore.WriteRecord(_directory, record);
 
-    /// <summary>Gives it its name.</summary>
+    /// <summary>Gives it its name; where there is such a layer by now, that one stays.</summary>
     public void Publish()
     {
-        Storage.Rename(_store.Folder.Number, _name, _store.Folder.Number, _chainId.Hex);
-        _published = true;
+        try
+        {
+            Storage.Rename(_store.Folder.Number, _name, _store.Folder.Number, ChainId.Hex);
+            _published = true;
+        }
+        catch (LinuxException e) when (e.Errno is Errno.EEXIST or Errno.ENOTEMPTY)
+        {
+            // the same layer, made by somebody else meanwhile
+        }
     }
 
     public void Dispose()
@@ -200,20 +261,30 @@ public sealed class LayerMaking : IDisposable
         _directory.Dispose();
     }
 
-    private static void Copy(FileDescriptor from, FileDescriptor to, string path)
+    // False: the lower layer does not have it, or has something else there (a whiteout, a file), by which all below is hidden.
+    private static bool TryCopyFrom(FileDescriptor lower, FileDescriptor diff, ReadOnlySpan<byte> path, out bool hidden)
     {
-        var status = Files.Status(from, path);
-        var errno = Files.TryChangeOwner(to.Number, "", status.Uid, status.Gid);
+        using var like = Files.TryOpenResolved(lower.Number, path, OpenFlags.ReadOnly | Files.Directory, Resolve.InRoot | Resolve.NoSymlinks, out var errno);
+        hidden = errno is Errno.ENOTDIR or Errno.ELOOP;
+        if (like is null)
+            return false;
+        var name = Tar.TarEntry.Text(path);
+        using var directory = OpenDirectory(diff, path);
+        var status = Files.Status(like, name);
+        errno = Files.TryChangeOwner(directory.Number, "", status.Uid, status.Gid);
         if (errno == 0)
-            errno = Files.TryChangeMode(to, status.Permissions);
-        foreach (var (name, value) in Files.Attributes(from))
+            errno = Files.TryChangeMode(directory, status.Permissions);
+        foreach (var (attribute, value) in Files.RawAttributes(like))
         {
-            if (errno == 0 && !name.StartsWith("trusted.overlay.", StringComparison.Ordinal))
-                errno = Files.TrySetAttribute($"/proc/self/fd/{to.Number}", name, value);
+            if (errno == 0 && !attribute.AsSpan().StartsWith("trusted.overlay."u8))
+                errno = Files.TrySetAttribute(directory, [.. attribute, 0], value);
         }
         if (errno == 0)
-            errno = Files.TryCopyTimes(from, to);
-        if (errno != 0)
-            throw new LinuxException(errno, $"give {path} what it has in the layer below");
+            errno = Files.TryCopyTimes(like, directory);
+        return errno == 0 ? true : throw new LinuxException(errno, $"give {name} what it has in the layer below");
     }
+
+    private static FileDescriptor OpenDirectory(FileDescriptor diff, ReadOnlySpan<byte> path) =>
+        Files.TryOpenResolved(diff.Number, path, OpenFlags.ReadOnly | Files.Directory, Resolve.InRoot | Resolve.NoSymlinks, out var errno)
+        ?? throw new LinuxException(errno, $"open {Tar.TarEntry.Text(path)}");
 }

@@ -37,6 +37,8 @@ public static class Removal
         if (damaged.Count > 0)
             return removed with { Kept = $"the record images/{damaged[0]} is damaged: run 'conman image check --repair'" };
         store.Leases.AddTo(used);
+        foreach (var use in store.Uses())
+            used.UnionWith([use.Image.ToString(), .. use.Layers.Select(layer => layer.ToString())]);
 
         store.Layers.RemoveHalfMade();
         store.Images.RemoveHalfWritten();

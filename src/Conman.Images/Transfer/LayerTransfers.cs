@@ -19,25 +19,25 @@ internal sealed class LayerTransfers(
 {
     private readonly GroupCommit _commit = new(store);
     private readonly TransferItem[] _items = [.. layers.Select(l => new TransferItem(Digest.Parse(l.Digest), l.Size))];
-    private readonly ManualResetEventSlim[] _done = [.. layers.Select(_ => new ManualResetEventSlim())];
+    private readonly Lock _settling = new();
+    private readonly Made?[] _made = new Made?[layers.Count];
     private Workers _workers = new(1);
+    private int _settled;
 
     /// <summary>Returns when all are in the store, or throws what the first of them failed by.</summary>
     public void Run(int parallel)
     {
         progress.Begin(_items);
         _workers = new Workers(parallel);
-        _workers.Run(layers.Count, i =>
+        try
         {
-            try
-            {
-                Transfer(i);
-            }
-            finally
-            {
-                _done[i].Set();
-            }
-        });
+            _workers.Run(layers.Count, Transfer);
+        }
+        finally
+        {
+            foreach (var made in _made)
+                made?.Dispose();
+        }
     }
 
     private void Transfer(int i)
@@ -47,49 +47,74 @@ internal sealed class LayerTransfers(
         if (store.Layers.Contains(chain[i]) && store.Blobs.Contains(layers[i]))
         {
             Tell(item, TransferState.Exists);
+            Settle(i, new Made());
             return;
         }
-        using var making = store.Layers.Begin(chain[i], Waiting);
-        using var blob = store.Blobs.Begin(layers[i], Waiting);
-        if (making is null)
+        var made = new Made();
+        try
         {
-            if (blob is not null)
-            {
-                Download(blob, item, null);
-                _commit.Commit(blob, null);
-            }
-            Tell(item, TransferState.Done);
-            return;
+            made.Layer = store.Layers.Begin(chain[i], Waiting);
+            made.Blob = store.Blobs.Begin(layers[i], Waiting);
+            if (made.Layer is not null)
+                Fill(i, made);
+            else if (made.Blob is not null)
+                Download(made.Blob, item, null);
+            made.Blob?.Release();
+            Settle(i, made);
         }
-        using var diff = making.NewDiff();
-        var unpacked = blob is null ? Unpack(diff, layers[i], item) : Download(blob, item, diff)!;
+        catch
+        {
+            made.Dispose();
+            throw;
+        }
+    }
+
+    private void Fill(int i, Made made)
+    {
+        made.Diff = made.Layer!.NewDiff();
+        var unpacked = made.Blob is null ? Unpack(made.Diff, layers[i], _items[i]) : Download(made.Blob, _items[i], made.Diff)!;
         if (unpacked.DiffId != diffIds[i])
-            throw new ImageException($"layer {item.Digest} unpacks to {unpacked.DiffId}, the image's configuration says {diffIds[i]}");
-        var record = new LayerRecord
+            throw new ImageException($"layer {layers[i].Digest} unpacks to {unpacked.DiffId}, the image's configuration says {diffIds[i]}");
+        made.Implied = unpacked.ImpliedDirectories;
+        made.Layer.Complete(new LayerRecord
         {
             DiffId = diffIds[i].ToString(),
             Parent = i == 0 ? null : chain[i - 1].ToString(),
             Blob = layers[i].Digest,
             Size = unpacked.Size,
             Entries = unpacked.Entries,
-        };
-        making.Complete(record);
-        if (i > 0 && unpacked.ImpliedDirectories.Count > 0)
+        });
+    }
+
+    // A layer is finished when all below it are: what its archive says nothing of is as they have it. Nobody waits for that; whoever comes last does it.
+    private void Settle(int i, Made made)
+    {
+        var settled = new List<int>();
+        lock (_settling)
         {
-            if (blob is not null)
-                _commit.Commit(blob, null);
-            for (var below = 0; below < i; below++)
-                _done[below].Wait();
-            if (_workers.Failure is not null)
-                return;
-            making.CopyFromBelow(diff, unpacked.ImpliedDirectories, [.. chain.Take(i).Reverse()]);
-            _commit.Commit(null, making);
+            _made[i] = made;
+            for (; _settled < layers.Count && _made[_settled] is { } next; _settled++)
+            {
+                if (next.Layer is not null)
+                    LayerMaking.CopyFromBelow(next.Diff!, next.Implied, Below(_settled));
+                if (next.Layer is not null || next.Blob is not null)
+                    settled.Add(_settled);
+            }
         }
-        else
+        if (settled.Count == 0)
+            return;
+        _commit.Commit(settled.ConvertAll(s => (_made[s]!.Blob, _made[s]!.Layer)));
+        foreach (var s in settled)
         {
-            _commit.Commit(blob, making);
+            _made[s]!.Release();
+            Tell(_items[s], TransferState.Done);
         }
-        Tell(item, TransferState.Done);
+    }
+
+    private IEnumerable<FileDescriptor> Below(int i)
+    {
+        while (--i >= 0)
+            yield return _made[i]!.Diff ??= store.Layers.OpenDiff(chain[i]);
     }
 
     // A blob that is there, and whose files are not.
@@ -147,6 +172,31 @@ internal sealed class LayerTransfers(
         {
             blob.Restart();
             item.Bytes = 0;
+        }
+    }
+    /// <summary>A layer that is in the store, or is whole and verified and on its way there.</summary>
+    private sealed class Made : IDisposable
+    {
+        public LayerMaking? Layer { get; set; }
+
+        public BlobIngest? Blob { get; set; }
+
+        /// <summary>Its files, for the layers above.</summary>
+        public FileDescriptor? Diff { get; set; }
+
+        public IReadOnlyList<byte[]> Implied { get; set; } = [];
+
+        /// <summary>Lets go of its locks.</summary>
+        public void Release()
+        {
+            Layer?.Dispose();
+            Blob?.Dispose();
+        }
+
+        public void Dispose()
+        {
+            Release();
+            Diff?.Dispose();
         }
     }
 }

@@ -77,7 +77,7 @@ public sealed class ConfinedUnpackTests : IDisposable
         byte[] archive = [.. new Archive().Add(file, new string('x', 3_000_000)).Add(marked).File(".wh.gone").File("opaque/.wh..wh..opq").Device("null", TarType.CharacterDevice, 1, 3).ToArray(), .. "what follows the end"u8];
         var layer = Unpack(archive, kind);
         Assert.Equal((Hash(archive), 3_000_000, 5), (layer.DiffId.ToString(), layer.Size, layer.Entries));
-        Assert.Equal(["dir", "opaque"], layer.ImpliedDirectories);
+        Assert.Equal(["", "dir", "opaque"], layer.ImpliedDirectories.Select(Encoding.UTF8.GetString));
         Assert.Equal("1000 7 4755 3000000", Host.Shell(_scratch["layer"], "stat -c '%u %g %a %s' dir/file").Trim());
         Assert.Equal("0x0001", Host.Shell(_scratch["layer"], "getfattr -e hex -n trusted.mark marked | grep -o 0x.*").Trim());
         Assert.Equal("y", Files.TryGetAttribute(_scratch["layer/opaque"], "trusted.overlay.opaque"));

@@ -147,6 +147,53 @@ public sealed class LayerPackerTests : IDisposable
         }, iter: 30, threads: 1);
     }
 
+    [SkippableFact]
+    public void Random_trees_are_as_GNU_tar_has_them()
+    {
+        Host.NeedRoot();
+        var number = 0;
+        const string Options = "--xattrs --xattrs-include='*' --numeric-owner";
+        // Names of three letters in folders of folders; kinds, modes, owners, times, attributes and holes as they come.
+        Gen.Select(Gen.Int[0, 8], Gen.Int[0, 26], Gen.Int[0, 26], Gen.Int[0, 4095], Gen.UInt[0, 3_000_000], Gen.Long[-1_000_000_000, 9_000_000_000]).Array[1, 40].Sample(nodes =>
+        {
+            var tree = $"random{++number}";
+            Directory.CreateDirectory(_scratch[tree]);
+            var script = new System.Text.StringBuilder("set +e\n");
+            foreach (var (kind, a, b, mode, id, time) in nodes)
+            {
+                var (name, other) = ($"{(char)('a' + (a % 3))}/{(char)('a' + (a / 3 % 3))}/{(char)('a' + (b % 9))}{a}", $"{(char)('a' + (b % 3))}/{(char)('a' + (b / 3 % 3))}/{(char)('a' + (a % 9))}{b}");
+                script.Append($"mkdir -p {Path.GetDirectoryName(name)}; [ -e {name} -o -L {name} ] || {{ ");
+                script.Append(kind switch
+                {
+                    0 => $"mkdir {name}",
+                    1 => $"ln -s ../{other} {name}",
+                    2 => $"mkfifo {name}",
+                    3 => $"mknod {name} c {a + 1} {id & 0xfffff}",
+                    4 => $"ln {other} {name} || echo {id} > {name}",
+                    5 => $"truncate -s {id * 3} {name}; echo {id} | dd of={name} bs=1 seek={id} conv=notrunc status=none",
+                    6 => $"echo {id} > {name}; setfattr -n user.a{a} -v 0x{mode:x4} {name}; setfattr -n trusted.b -v {b} {name}",
+                    7 => $"echo {id} > {name}; setfattr -n security.capability -v 0x0100000200200000000000000000000000000000 {name}",
+                    _ => $"head -c {id} /dev/urandom > {name}",
+                });
+                // A change of owner takes capabilities away.
+                script.Append(kind == 7 ? "; }\n" : $"; chown -h {id}:{id / 2} {name}; [ -L {name} ] || chmod {Convert.ToString(mode, 8)} {name}; }}\n");
+                script.Append($"touch -h -d @{time}.{id % 1_000_000_000:d9} {name}; touch -d @{time / 2} {Path.GetDirectoryName(name)}\n");
+            }
+            Host.Shell(_scratch[tree], script + "true");
+            var expected = Host.Describe(_scratch[tree]);
+
+            Host.Shell(_scratch[tree], $"tar --format=posix --sparse {Options} -cf ../{tree}.tar .");
+            Extract(File.ReadAllBytes(_scratch[tree + ".tar"]), tree + "-ours");
+            Assert.Equal(expected, Host.Describe(_scratch[tree + "-ours"]));
+            File.WriteAllBytes(_scratch[tree + ".ours.tar"], PackTree(tree));
+            Host.Shell(_scratch.Path, $"mkdir {tree}-gnu; tar -C {tree}-gnu {Options} -xpf {tree}.ours.tar");
+            Assert.Equal(expected, Host.Describe(_scratch[tree + "-gnu"]));
+            using var copy = Files.Open(_scratch[tree + "-ours"], OpenFlags.ReadOnly | Files.Directory);
+            using var source = Files.Open(_scratch[tree], OpenFlags.ReadOnly | Files.Directory);
+            Assert.Equal(LayerPacker.DigestOf(source), LayerPacker.DigestOf(copy));
+        }, iter: Environment.GetEnvironmentVariable("CONMAN_SOAK") is null ? 12 : 300, threads: 1);
+    }
+
     private static int MakeFile(int at, ReadOnlySpan<byte> name, byte[] data)
     {
         var errno = Nodes.TryOpen(at, name, OpenFlags.WriteOnly | OpenFlags.Create | OpenFlags.Exclusive, out var fd, 0x180);
