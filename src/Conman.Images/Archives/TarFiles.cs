@@ -66,6 +66,7 @@ public sealed class TarFiles : IFileSet
     // Old archives have a layer once and links to it.
     private (long Offset, long Size)? Find(string name)
     {
+        name = Normalise(name);
         for (var hops = 0; hops < 8; hops++)
         {
             if (_members.TryGetValue(name, out var member))

@@ -82,7 +82,8 @@ internal static class CredentialHelper
             ProcessHandle process;
             using (write)
             {
-                process = Processes.Spawn(executable, [program, verb], [.. environment], new SpawnOptions { StandardStreams = (question.Number, write.Number, -1) });
+                // Kept open, for a script is read through it by its interpreter.
+                process = Processes.Spawn(executable, [program, verb], [.. environment], new SpawnOptions { StandardStreams = (question.Number, write.Number, -1), Keep = { executable.Number } });
             }
             using (process)
             {

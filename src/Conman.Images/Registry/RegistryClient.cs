@@ -36,14 +36,15 @@ public sealed partial class RegistryClient(RegistrySettings settings) : IDisposa
     // Some registries decide by the order what they send.
     private static readonly string Manifests = string.Join(", ", MediaTypes.Index, MediaTypes.DockerList, MediaTypes.Manifest, MediaTypes.DockerManifest);
 
-    private readonly ConcurrentDictionary<(string Domain, string Path), Lazy<RegistryHost>> _hosts = new();
+    private readonly ConcurrentDictionary<string, Lazy<RegistryEndpoint>> _endpoints = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<(string Domain, string Path), RegistryHost> _hosts = new();
     private readonly ConcurrentDictionary<(string Domain, string Path), bool> _failed = new();
     private readonly SegmentMemory _memory = new(settings.Limits);
 
     public void Dispose()
     {
-        foreach (var host in _hosts.Values)
-            host.Value.Dispose();
+        foreach (var endpoint in _endpoints.Values)
+            endpoint.Value.Dispose();
     }
 
     /// <summary>What a name stands for now: the digest of its manifest or index; null: the registry has none of that name.</summary>
@@ -125,7 +126,11 @@ public sealed partial class RegistryClient(RegistrySettings settings) : IDisposa
             HttpStatusCode.NotFound, HttpStatusCode.MethodNotAllowed, HttpStatusCode.BadRequest, HttpStatusCode.Unauthorized, HttpStatusCode.Forbidden, HttpStatusCode.MovedPermanently))
         {
             if (response.IsSuccessStatusCode && response.Content.Headers.ContentType?.MediaType is "application/json")
-                return (Parse(host.Transport.ReadAll(response, TransferLimits.LongestAnswer), SearchAnswer.Parse, $"the answer of {domain}").Results ?? []).Take(limit).ToList();
+            {
+                var found = Parse(host.Transport.ReadAll(response, TransferLimits.LongestAnswer), SearchAnswer.Parse, $"the answer of {domain}").Results ?? [];
+                found.ForEach(result => (result.Name, result.Description) = (Line(result.Name), Line(result.Description)));
+                return found.Take(limit).ToList();
+            }
         }
         return Catalog(domain).Where(name => name.Contains(words, StringComparison.OrdinalIgnoreCase)).Take(limit).Select(name => new SearchResult { Name = domain + "/" + name }).ToList();
     }
@@ -134,7 +139,7 @@ public sealed partial class RegistryClient(RegistrySettings settings) : IDisposa
     /// <exception cref="RegistryException">It does not.</exception>
     public void CheckLogin(string domain, Credential credential)
     {
-        using var host = new RegistryHost(settings.Table.Host(domain), settings.Limits, settings.Agent, () => credential);
+        var host = new RegistryHost(Endpoint(domain), settings.Limits, () => credential);
         using var response = host.Send(new Call(HttpMethod.Get, host.At("v2/")), $"log in to {domain}");
     }
 
@@ -163,6 +168,9 @@ public sealed partial class RegistryClient(RegistrySettings settings) : IDisposa
         return new Document(new Descriptor { MediaType = type, Digest = digest.ToString(), Size = content.Length }, content);
     }
 
+    // A registry's words, which do nothing to a terminal.
+    private static string Line(string? text) => RegistryHost.OneLine(text ?? "", 1000);
+
     private List<string> Pages(RegistryHost host, string path, string scope, string what, Func<byte[], List<string>?> read)
     {
         const int Most = 1000, MostPages = 1000;
@@ -174,7 +182,7 @@ public sealed partial class RegistryClient(RegistrySettings settings) : IDisposa
             var content = host.Transport.ReadAll(response, TransferLimits.LongestAnswer);
             try
             {
-                all.AddRange(read(content) ?? []);
+                all.AddRange((read(content) ?? []).Select(Line));
             }
             catch (OciFormatException e)
             {
@@ -214,7 +222,10 @@ public sealed partial class RegistryClient(RegistrySettings settings) : IDisposa
 
     // A repository may have a credential of its own.
     private RegistryHost Host(string domain, string path) => _hosts.GetOrAdd((domain, path),
-        _ => new(() => new RegistryHost(settings.Table.Host(domain), settings.Limits, settings.Agent, () => settings.Credentials(domain, path)))).Value;
+        _ => new RegistryHost(Endpoint(domain), settings.Limits, () => settings.Credentials(domain, path)));
+
+    private RegistryEndpoint Endpoint(string domain) =>
+        _endpoints.GetOrAdd(domain, _ => new(() => new RegistryEndpoint(settings.Table.Host(domain), settings.Limits, settings.Agent))).Value;
 
     private T Anywhere<T>(ImageReference reference, Func<RegistryHost, string, T> ask, bool byDigest = false)
     {

@@ -7,41 +7,74 @@ using Conman.Oci;
 
 namespace Conman.Images.Registry;
 
-/// <summary>Sends requests with what the registry wants to see, and again if it is busy or the connection breaks. Used by several threads.</summary>
-internal sealed class RegistryHost : IDisposable
+/// <summary>Where a registry is, and the connections to it: one for all of its repositories. Used by several threads.</summary>
+internal sealed class RegistryEndpoint : IDisposable
 {
-    private const int LongestError = 64 << 10;
-
     private readonly HostSettings _settings;
-    private readonly TransferLimits _limits;
-    private readonly Func<Credential?> _credential;
     private readonly Lock _lock = new();
-    private Authenticator? _authenticator;
     private Uri? _base;
 
-    public RegistryHost(HostSettings settings, TransferLimits limits, string agent, Func<Credential?> credential)
+    public RegistryEndpoint(HostSettings settings, TransferLimits limits, string agent)
     {
-        (_settings, _limits, _credential) = (settings, limits, credential);
-        Domain = settings.Domain;
-        Transport = new HttpTransport(new Uri("https://" + Address(Domain)).Host.Trim('[', ']'), settings.Tls, limits, agent);
+        _settings = settings;
+        Transport = new HttpTransport(new Uri("https://" + Address).Host.Trim('[', ']'), settings.Tls, limits, agent);
     }
 
     /// <summary>As references name it.</summary>
-    public string Domain { get; }
+    public string Domain => _settings.Domain;
 
     public HttpTransport Transport { get; }
 
-    public bool HasCredential => Find() is var _ && _authenticator!.HasCredential;
+    /// <summary>Its address. One that may do without TLS is asked with it first, as Docker does.</summary>
+    public Uri Base
+    {
+        get
+        {
+            lock (_lock)
+                return _base ??= _settings.MayBePlain && !SpeaksTls() ? new Uri($"http://{Address}/") : new Uri($"https://{Address}/");
+        }
+    }
+
+    private string Address => Domain == References.ImageReference.DefaultDomain ? "registry-1.docker.io" : Domain;
 
     public void Dispose() => Transport.Dispose();
 
+    private bool SpeaksTls()
+    {
+        try
+        {
+            Transport.Send(new Call(HttpMethod.Get, new Uri($"https://{Address}/v2/")), null).Dispose();
+            return true;
+        }
+        catch (RegistryException)
+        {
+            return false;
+        }
+    }
+}
+
+/// <summary>Sends requests with what the registry wants to see, and again if it is busy or the connection breaks. Used by several threads.</summary>
+internal sealed class RegistryHost(RegistryEndpoint endpoint, TransferLimits limits, Func<Credential?> credential)
+{
+    private const int LongestError = 64 << 10;
+
+    private readonly Lock _lock = new();
+    private Authenticator? _authenticator;
+
+    /// <summary>As references name it.</summary>
+    public string Domain => endpoint.Domain;
+
+    public HttpTransport Transport => endpoint.Transport;
+
+    public bool HasCredential => Authenticator.HasCredential;
+
     /// <summary>An address of the registry's interface: <c>v2/…</c>.</summary>
-    public Uri At(string path) => new(Find(), path);
+    public Uri At(string path) => new(endpoint.Base, path);
 
     /// <summary>Sends a request until there is an answer that is one of these, or 2xx.</summary>
     /// <param name="what">What it is about, for errors: the words after "cannot".</param>
     /// <exception cref="RegistryException">There is none.</exception>
-    public HttpResponseMessage Send(Call call, string what, params ReadOnlySpan<HttpStatusCode> expected) => Send(new Retry(_limits), call, what, expected);
+    public HttpResponseMessage Send(Call call, string what, params ReadOnlySpan<HttpStatusCode> expected) => Send(new Retry(limits), call, what, expected);
 
     /// <summary>Sends a request that the caller repeats otherwise.</summary>
     public HttpResponseMessage SendOnce(Call call, string what) => Send(null, call, what);
@@ -109,12 +142,11 @@ internal sealed class RegistryHost : IDisposable
 
     private HttpResponseMessage Authorized(Call call)
     {
-        Find();
-        var header = _authenticator!.Header(call.Scope);
+        var header = Authenticator.Header(call.Scope);
         var response = Transport.Send(call, header);
         if (response.StatusCode != HttpStatusCode.Unauthorized || !HttpTransport.SameHost(response.RequestMessage!.RequestUri!, call.Address))
             return response;
-        var answer = _authenticator.Answer(response, call.Scope, header);
+        var answer = Authenticator.Answer(response, call.Scope, header);
         if (answer is null)
             return response;
         response.Dispose();
@@ -146,31 +178,14 @@ internal sealed class RegistryHost : IDisposable
         return DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var date) ? date - DateTimeOffset.UtcNow : null;
     }
 
-    // A registry that may do without TLS is asked with it first, as Docker does.
-    private Uri Find()
+    private Authenticator Authenticator
     {
-        lock (_lock)
+        get
         {
-            if (_base is not null)
-                return _base;
-            var address = new Uri($"https://{Address(Domain)}/");
-            if (_settings.MayBePlain)
-            {
-                try
-                {
-                    Transport.Send(new Call(HttpMethod.Get, new Uri(address, "v2/")), null).Dispose();
-                }
-                catch (RegistryException)
-                {
-                    address = new Uri($"http://{Address(Domain)}/");
-                }
-            }
-            _authenticator = new Authenticator(address, Transport, _credential);
-            return _base = address;
+            lock (_lock)
+                return _authenticator ??= new Authenticator(endpoint.Base, Transport, credential);
         }
     }
-
-    private static string Address(string domain) => domain == References.ImageReference.DefaultDomain ? "registry-1.docker.io" : domain;
 }
 
 /// <summary>How often something is tried, and how long is waited between.</summary>

@@ -76,7 +76,7 @@ public sealed class ImagePull(ImageStore store, IImageSource source, UnpackLayer
         var type = document.Descriptor.MediaType;
         if (MediaTypes.IsManifest(type))
         {
-            CheckType(document, Manifest.Parse(document.Content).MediaType);
+            CheckType(document, Read(document, Manifest.Parse).MediaType);
             return document;
         }
         if (!MediaTypes.IsIndex(type))

@@ -50,7 +50,7 @@ public static class Platforms
     public static Descriptor? Choose(IEnumerable<Descriptor> manifests, Platform wanted)
     {
         wanted = Normalise(wanted);
-        return manifests.Select(m => (Manifest: m, Rank: m.Platform is null ? 0 : Rank(Normalise(m.Platform), wanted))).Where(m => m.Rank > 0).MaxBy(m => m.Rank).Manifest;
+        return manifests.Select(m => (Manifest: m, Rank: m.Platform is null ? 0 : Rank(Normalise(m.Platform), wanted))).Where(m => m.Rank > 0).OrderByDescending(m => m.Rank).FirstOrDefault().Manifest;
     }
 
     /// <summary>Whether an image says that it is for a platform.</summary>

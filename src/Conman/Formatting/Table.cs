@@ -67,7 +67,10 @@ internal static class Table
         foreach (var row in rows)
         {
             for (var i = 0; i < row.Length; i++)
+            {
+                row[i] = OneLine(row[i]);
                 widths[i] = Math.Max(widths[i], row[i].Length);
+            }
         }
         foreach (var row in rows)
         {
@@ -77,6 +80,9 @@ internal static class Table
         }
         Output.Write(text.ToString());
     }
+
+    // Names and texts are often strangers': they do nothing to a terminal.
+    private static string OneLine(string cell) => cell.Any(char.IsControl) ? string.Concat(cell.Select(c => char.IsControl(c) ? '?' : c)) : cell;
 
     // What a shell passes as \t and \n is meant as such.
     private static string Unescape(string format) => format.Replace("\\t", "\t", StringComparison.Ordinal).Replace("\\n", "\n", StringComparison.Ordinal);

@@ -414,7 +414,8 @@ public sealed class HostileRegistryTests : IDisposable
             if (what != "unknown")
                 tls.AddAuthorities(ca);
             using var server = new HttpServer(certificate);
-            using var host = new RegistryHost(new HostSettings(server.Domain, MayBePlain: false, tls), _limits, "conman", () => null);
+            using var endpoint = new RegistryEndpoint(new HostSettings(server.Domain, MayBePlain: false, tls), _limits, "conman");
+            var host = new RegistryHost(endpoint, _limits, () => null);
             var message = Fails(() => host.Send(new Call(HttpMethod.Get, host.At("v2/")), "test")).Message;
             Assert.Contains(expected, message, StringComparison.Ordinal);
             Assert.Empty(_waits);
@@ -437,7 +438,8 @@ public sealed class HostileRegistryTests : IDisposable
             var tls = new TlsSettings();
             tls.AddAuthorities(ca);
             using var server = new HttpServer(certificate);
-            using var host = new RegistryHost(new HostSettings(server.Domain, MayBePlain: false, tls), _limits, "conman", () => null);
+            using var endpoint = new RegistryEndpoint(new HostSettings(server.Domain, MayBePlain: false, tls), _limits, "conman");
+            var host = new RegistryHost(endpoint, _limits, () => null);
             using var response = host.Send(new Call(HttpMethod.Get, host.At("v2/")), "test");
             Assert.True(response.IsSuccessStatusCode);
         }
@@ -456,7 +458,8 @@ public sealed class HostileRegistryTests : IDisposable
 #pragma warning disable SYSLIB0039, CA5397 // an old protocol is what is refused
         using var server = plain ? new HttpServer() : new HttpServer(certificate, SslProtocols.Tls11);
 #pragma warning restore SYSLIB0039, CA5397
-        using var host = new RegistryHost(new HostSettings(server.Domain, MayBePlain: false, new TlsSettings()), _limits, "conman", () => null);
+        using var endpoint = new RegistryEndpoint(new HostSettings(server.Domain, MayBePlain: false, new TlsSettings()), _limits, "conman");
+        var host = new RegistryHost(endpoint, _limits, () => null);
         Assert.Contains("TLS 1.2 or later is needed", Fails(() => host.Send(new Call(HttpMethod.Get, host.At("v2/")), "test")).Message, StringComparison.Ordinal);
         Assert.Empty(server.Requests);
     }

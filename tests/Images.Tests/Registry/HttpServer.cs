@@ -98,6 +98,16 @@ public sealed class HttpServer : IDisposable
         }
     }
 
+    /// <summary>How many connections there were.</summary>
+    public int Connections
+    {
+        get
+        {
+            lock (_connections)
+                return _connections.Count;
+        }
+    }
+
     public void Dispose()
     {
         _listener.Dispose();

@@ -127,6 +127,18 @@ public sealed class RegistryClientTests : IDisposable
         Assert.Equal(404, Assert.Throws<RegistryException>(() => client.GetManifest(repository.WithTag("a"))).Status);
     }
 
+    [Fact]
+    public void The_repositories_of_a_registry_share_its_connections()
+    {
+        using var server = new HttpServer { Handler = (_, reply) => reply.Send(200, """{"tags":["1"]}"""u8) };
+        var client = Client();
+        client.Tags(ImageReference.Parse(server.Domain + "/a"));
+        var connections = server.Connections;
+        for (var i = 0; i < 10; i++)
+            client.Tags(ImageReference.Parse($"{server.Domain}/b{i}"));
+        Assert.Equal(connections, server.Connections);
+    }
+
     [SkippableFact]
     public void What_refers_to_a_manifest_is_listed_where_the_registry_keeps_no_list_too()
     {
