@@ -16,25 +16,38 @@ public interface IFileSink
     void Finish();
 }
 
-/// <summary>A folder that does not exist yet, or is empty.</summary>
+/// <summary>
+/// A folder that does not exist yet, or is empty. Until all is there it has the name <c>FOLDER.part</c>; what a killed command left of that name is
+/// removed.
+/// </summary>
 public sealed class FolderSink : IFileSink, IDisposable
 {
-    private readonly string _path;
+    private readonly string _path, _partial;
     private readonly FileDescriptor _folder;
+    private bool _finished;
 
     public FolderSink(string path)
     {
-        _path = path;
-        Files.MakeDirectories(path, 0x1ed /* 0755 */);
-        _folder = Files.Open(path, OpenFlags.ReadOnly | Files.Directory);
-        if (Files.List(_folder, path).Count > 0)
-            throw new ImageException($"cannot save to {path}: it is not empty");
+        _path = Path.GetFullPath(path).TrimEnd('/');
+        _partial = _path + ".part";
+        using (var present = Files.TryOpen(path, OpenFlags.ReadOnly | Files.Directory, out var errno))
+        {
+            if (errno is not (0 or Errno.ENOENT))
+                throw new ImageException($"cannot save to {path}: {LinuxException.Describe(errno)}");
+            if (present is not null && Files.List(present, path).Count > 0)
+                throw new ImageException($"cannot save to {path}: it is not empty");
+        }
+        Files.MakeDirectories(_partial, 0x1ed /* 0755 */);
+        _folder = Files.Open(_partial, OpenFlags.ReadOnly | Files.Directory);
+        if (!Files.Lock(_folder, wait: false, _partial))
+            throw new ImageException($"cannot save to {path}: another command is at it");
+        Trees.Empty(_folder);
     }
 
     public void Add(string name, ReadOnlySpan<byte> content)
     {
         using var file = Create(name);
-        Files.Write(file.Number, content, name);
+        Files.Write(file.Number, content, $"{_path}/{name}");
     }
 
     public void Add(string name, FileDescriptor file, long size)
@@ -45,9 +58,19 @@ public sealed class FolderSink : IFileSink, IDisposable
             throw new LinuxException(errno, $"write {_path}/{name}");
     }
 
-    public void Finish() => Storage.SyncFileSystem(_folder, _path);
+    public void Finish()
+    {
+        Storage.SyncFileSystem(_folder, _path);
+        Storage.Rename(Files.CurrentDirectory, _partial, Files.CurrentDirectory, _path);
+        _finished = true;
+    }
 
-    public void Dispose() => _folder.Dispose();
+    public void Dispose()
+    {
+        if (!_finished)
+            Trees.Remove(Files.CurrentDirectory, _partial);
+        _folder.Dispose();
+    }
 
     private FileDescriptor Create(string name)
     {

@@ -15,6 +15,7 @@ internal static class InspectCommand
     public static Command Of(ManagerContext context, string? type = null) => new("inspect", "NAME...", type is null ? "Show everything that is known of containers and images" : $"Show everything that is known of {type}s",
         [
             new("format", "json or a Go template", "FORMAT", 'f'),
+            PlatformOptions.Check,
             new("size", "of containers: what they wrote as well", Short: 's'),
             .. type is null ? [new Option("type", "container, image or volume (default: the first that has the name)", "TYPE", 't')] : (Option[])[],
         ],
@@ -27,7 +28,7 @@ internal static class InspectCommand
             var missing = new List<string>();
             foreach (var word in arguments.Words)
             {
-                if (Find(context.Engine, word, wanted is "" or "all" ? null : wanted, arguments.Has("size")) is { } found)
+                if (Find(context.Engine, word, wanted is "" or "all" ? null : wanted, arguments) is { } found)
                     shown.Add(found);
                 else
                     missing.Add(word);
@@ -45,16 +46,19 @@ internal static class InspectCommand
             return missing.Count == 0 ? 0 : throw new NotFoundException($"no such {wanted ?? "object"}: {string.Join(", ", missing)}");
         }) { Count = (1, int.MaxValue) };
 
-    private static JsonObject? Find(ContainerEngine engine, string word, string? type, bool size)
+    private static JsonObject? Find(ContainerEngine engine, string word, string? type, Arguments arguments)
     {
         if (type is null or "container" && engine.Containers.TryResolve(word) is { } id)
         {
             using var container = engine.Containers.TryOpen(id);
             if (container is not null)
-                return ContainerView.Inspect(engine, container, size);
+                return ContainerView.Inspect(engine, container, arguments.Has("size"));
         }
         if (type is null or "image" && ImageLookup.Find(engine.Images, word) is { } image)
+        {
+            PlatformOptions.MustFit(arguments, image.Record);
             return ImageView.Inspect(engine.Images, image);
+        }
         return type is null or "volume" ? VolumeCommands.TryInspect(engine, word) : null;
     }
 }

@@ -1,26 +1,71 @@
-// The commands that move images without a registry: load and save.
+// The commands that move images without a registry: import, load and save.
 
 using Conman.CommandLine;
 using Conman.Images;
 using Conman.Images.Archives;
+using Conman.Images.Building;
+using Conman.Images.Configuration;
 using Conman.Images.Layers;
+using Conman.Images.Registry;
 using Conman.Images.Store;
 using Conman.Images.Transfer;
 using Conman.Linux;
+using Conman.Oci.ImageSpec;
 
 namespace Conman;
 
 internal static class ArchiveCommands
 {
-    public static List<Command> All(ManagerContext context) => [Load(context), Save(context)];
+    public static List<Command> All(ManagerContext context) => [Import(context), Load(context), Save(context)];
+
+    private static Command Import(ManagerContext context) => new("import", "FILE|URL|- [REPOSITORY[:TAG]]", "Make an image from the archive of a file system",
+        [
+            new("change", "an instruction of a Dockerfile that the image is to have: CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME, WORKDIR", "INSTRUCTION", 'c', Repeats: true),
+            new("message", "what its history is to say", "TEXT", 'm'),
+            .. PlatformOptions.All,
+            RegistryCommands.Quiet,
+        ],
+        arguments =>
+        {
+            var from = arguments.Words[0];
+            var config = new ImageConfig();
+            var changes = new ConfigChanges(config);
+            arguments.All("change").ForEach(changes.Apply);
+            var settings = new ImportSettings(arguments.Words.Count > 1 ? ImageNames.Tagged(arguments.Words[1]) : null, arguments.Get("message") ?? $"Imported from {from}",
+                config, PlatformOptions.Of(arguments) ?? Platforms.Host);
+            using var store = context.OpenStore();
+            using var archive = store.Blobs.Begin();
+            ReadArchive(from, archive);
+            Output.Write(ImageImport.Run(store, archive, settings, new LayerUnpacker().Unpack).Id + "\n");
+            return 0;
+        }) { Count = (1, 2) };
+
+    private static void ReadArchive(string from, NewBlob archive)
+    {
+        if (from.StartsWith("http://", StringComparison.Ordinal) || from.StartsWith("https://", StringComparison.Ordinal))
+        {
+            var address = Uri.TryCreate(from, UriKind.Absolute, out var uri) ? uri : throw new UsageException($"{from} is no address");
+            WebFile.Download(address, RegistryTable.Load(), RegistryCommands.Agent, archive);
+            return;
+        }
+        if (from == "-" && Terminals.IsTerminal(0))
+            throw new ImageException("cannot read from terminal. Use command line redirection or name a file.");
+        using var file = from == "-" ? Files.Duplicate(0) : OpenFile(from);
+        var buffer = GC.AllocateUninitializedArray<byte>(256 << 10);
+        for (int n; (n = Files.Read(file.Number, buffer, from)) > 0;)
+            archive.Write(buffer.AsSpan(0, n));
+    }
+
+    private static FileDescriptor OpenFile(string path) =>
+        Files.TryOpen(path, OpenFlags.ReadOnly, out var errno) ?? throw new ImageException($"cannot open {path}: {LinuxException.Describe(errno)}");
 
     private static Command Load(ManagerContext context) => new("load", "", "Load images from an archive or a folder that save, docker, podman or skopeo wrote",
-        [new("input", "archive or folder (default: standard input)", "PATH", 'i'), RegistryCommands.Platform, RegistryCommands.Quiet],
+        [new("input", "archive or folder (default: standard input)", "PATH", 'i'), .. PlatformOptions.All, RegistryCommands.Quiet],
         arguments =>
         {
             using var store = context.OpenStore();
             using var files = Open(arguments.Get("input"), store);
-            var platform = arguments.Get("platform") is { } text ? Platforms.Parse(text) : null;
+            var platform = PlatformOptions.Of(arguments);
             var progress = arguments.Has("quiet") ? (ITransferProgress)new NoDisplay() : new TransferDisplay();
             foreach (var record in new ImageLoad(store, files, new LayerUnpacker().Unpack, progress).Run(platform))
                 Output.Write(record.Tag is null ? $"Loaded image ID: {record.Id}\n" : $"Loaded image: {ImageView.Familiar(record.Name!)}\n");
@@ -35,7 +80,7 @@ internal static class ArchiveCommands
                 throw new ImageException("cannot read from terminal. Use command line redirection or the input flag.");
             return new TarFiles(Files.Duplicate(0), "standard input", store.Root);
         }
-        var file = Files.TryOpen(path, OpenFlags.ReadOnly, out var errno) ?? throw new ImageException($"cannot open {path}: {LinuxException.Describe(errno)}");
+        var file = OpenFile(path);
         if (Files.Status(file, path).Type != FileType.Directory)
             return new TarFiles(file, path, store.Root);
         file.Dispose();
@@ -46,6 +91,9 @@ internal static class ArchiveCommands
         [
             new("output", "where to (default: standard output)", "PATH", 'o'),
             new("format", "docker-archive, oci-archive, oci-dir or docker-dir (default: docker-archive)", "FORMAT"),
+            PlatformOptions.Check,
+            new("multi-image-archive", "as without it: an archive may hold several images", Short: 'm'),
+            new("quiet", "as without it: nothing is written but the archive", Short: 'q'),
         ],
         arguments =>
         {
@@ -60,6 +108,7 @@ internal static class ArchiveCommands
             using var store = context.OpenStore();
             var images = arguments.Words.Select(word => ImageCommands.Find(store, word)).GroupBy(found => found.Id)
                 .Select(group => (group.First().Record, group.Select(found => found.Named?.Tag is null ? null : found.Named.Name).OfType<string>().Distinct().ToList())).ToList();
+            images.ForEach(image => PlatformOptions.MustFit(arguments, image.Record));
             var output = arguments.Get("output");
             if (format is SaveFormat.OciFolder or SaveFormat.DockerFolder)
             {
@@ -73,22 +122,43 @@ internal static class ArchiveCommands
             return 0;
         }) { Count = (1, int.MaxValue) };
 
-    // An archive is written beside its name, and renamed to it when it is whole.
+    // An archive has no name until it is whole, so that a killed command leaves nothing; or, where there are no such files, another name.
     private static void SaveArchive(ImageStore store, List<(ImageRecord, List<string>)> images, SaveFormat format, string? output)
     {
-        var temporary = output + ".part";
-        using var file = output is null ? Files.Duplicate(1) : Files.Open(temporary, OpenFlags.WriteOnly | OpenFlags.Create | OpenFlags.Truncate, mode: 0x180 /* 0600 */);
+        // What is there and no file (a pipe, a device) is written to as it is.
+        if (output is null || Files.TryStatus(output, out _) is { Type: not FileType.Regular })
+        {
+            using var open = output is null ? Files.Duplicate(1) : Files.Open(output, OpenFlags.WriteOnly);
+            WriteArchive(store, images, format, open, lasting: false);
+            return;
+        }
+        var folder = Path.GetDirectoryName(Path.GetFullPath(output))!;
+        if (Files.TryTemporary(folder) is { } unnamed)
+        {
+            using (unnamed)
+            {
+                WriteArchive(store, images, format, unnamed, lasting: true);
+                Files.Publish(unnamed, Files.CurrentDirectory, output);
+            }
+            return;
+        }
+        var beside = output + ".part";
+        using var file = Files.Open(beside, OpenFlags.WriteOnly | OpenFlags.Create | OpenFlags.Truncate, mode: 0x180 /* 0600 */);
         try
         {
-            using var sink = new TarSink(file, lasting: output is not null);
-            ImageSave.Write(store, images, format, sink);
-            if (output is not null)
-                Storage.Rename(Files.CurrentDirectory, temporary, Files.CurrentDirectory, output);
+            WriteArchive(store, images, format, file, lasting: true);
+            Storage.Rename(Files.CurrentDirectory, beside, Files.CurrentDirectory, output);
         }
-        catch when (output is not null)
+        catch
         {
-            Files.TryUnlink(temporary);
+            Files.TryUnlink(beside);
             throw;
         }
+    }
+
+    private static void WriteArchive(ImageStore store, List<(ImageRecord, List<string>)> images, SaveFormat format, FileDescriptor file, bool lasting)
+    {
+        using var sink = new TarSink(file, lasting);
+        ImageSave.Write(store, images, format, sink);
     }
 }

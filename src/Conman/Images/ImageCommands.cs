@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 using Conman.CommandLine;
 using Conman.Formatting;
 using Conman.Images;
+using Conman.Images.Layers;
 using Conman.Images.References;
 using Conman.Images.Store;
 
@@ -82,12 +83,15 @@ internal static class ImageCommands
             new("format", "table, json or a Go template", "FORMAT"),
             new("human", "sizes and times in words (default: true)", Short: 'H'),
             new("no-trunc", "show whole commands and ids"),
+            PlatformOptions.Check,
             new("quiet", "show ids only", Short: 'q'),
         ],
         arguments =>
         {
             using var store = context.OpenStore();
-            var rows = ImageHistory.Rows(store, Find(store, arguments.Words[0]), arguments.Get("human") is null || arguments.Has("human"), arguments.Has("no-trunc"));
+            var found = Find(store, arguments.Words[0]);
+            PlatformOptions.MustFit(arguments, found.Record);
+            var rows = ImageHistory.Rows(store, found, arguments.Get("human") is null || arguments.Has("human"), arguments.Has("no-trunc"));
             Table.Write(rows, arguments.Get("format"), arguments.Has("quiet") ? "ID" : null,
                 [new("IMAGE", "ID"), new("CREATED", "CreatedSince"), new("CREATED BY", "CreatedBy"), new("SIZE", "Size"), new("COMMENT", "Comment")], HistoryHeadings);
             return 0;
@@ -121,7 +125,12 @@ internal static class ImageCommands
         }) { Count = (1, int.MaxValue) };
 
     private static Command Remove(ManagerContext context, string name) => new(name, "IMAGE...", "Remove images",
-        [new("all", "remove every image", Short: 'a'), new("force", "remove an image by its id though it has several names", Short: 'f')],
+        [
+            new("all", "remove every image", Short: 'a'),
+            new("force", "remove an image by its id though it has several names, or is used by containers that do not run", Short: 'f'),
+            new("ignore", "say nothing of what is not there", Short: 'i'),
+            new("no-prune", "as without it: there are no intermediate images"),
+        ],
         arguments =>
         {
             using var store = context.OpenStore();
@@ -138,6 +147,10 @@ internal static class ImageCommands
                     ImageNames.Untag(store, found, arguments.Has("force") || arguments.Has("all"));
                     ids.Add(found.Id);
                 }
+                catch (NotFoundException) when (arguments.Has("ignore"))
+                {
+                    // as was asked
+                }
                 catch (Exception e) when (e is NotFoundException or ImageException)
                 {
                     Output.Error($"conman: {e.Message}");
@@ -148,7 +161,7 @@ internal static class ImageCommands
             return failed;
         }) { Count = (0, int.MaxValue) };
 
-    private static Command Prune(ManagerContext context) => new("prune", "", "Remove images that have no tag, and what killed commands left",
+    public static Command Prune(ManagerContext context) => new("prune", "", "Remove images that have no tag, and what killed commands left",
         [
             new("all", "every image that no container uses", Short: 'a'),
             new("filter", "only those with label=KEY[=VALUE], label!=KEY[=VALUE] or until=TIME", "FILTER", Repeats: true),
@@ -160,9 +173,10 @@ internal static class ImageCommands
             if (!arguments.Has("force") && !Prompt.Confirms($"WARNING! This will remove {(all ? "all images that no container uses" : "all images without a tag")}."))
                 return 0;
             using var store = context.OpenStore();
+            var used = store.Uses().Select(use => use.Image).ToHashSet();
             var records = ImageFilters.Apply(store, store.Images.All(), arguments.All("filter"), DateTimeOffset.UtcNow);
             var ids = new HashSet<Digest>();
-            foreach (var record in records.Where(r => all || r.Tag is null))
+            foreach (var record in records.Where(r => (all || r.Tag is null) && !used.Contains(r.Id)))
             {
                 ids.Add(record.Id);
                 if (store.Images.Remove(record.Name!))
@@ -175,16 +189,18 @@ internal static class ImageCommands
         }) { Count = (0, 0) };
 
     private static Command Check(ManagerContext context) => new("check", "", "Verify every blob, layer and record",
-        [new("repair", "remove what is damaged, and unpack again what can be"), new("quick", "do not read layers' files"), new("quiet", "say only what is wrong", Short: 'q')],
+        [new("repair", "remove what is damaged, and unpack again what can be"), new("quick", "look only whether all is there"), new("quiet", "say only what is wrong", Short: 'q')],
         arguments =>
         {
             using var store = context.OpenStore();
-            var result = new StoreCheck(store, arguments.Has("repair"), !arguments.Has("quick")).Run();
+            var repair = arguments.Has("repair");
+            var result = new StoreCheck(store, new LayerUnpacker().Unpack, repair, !arguments.Has("quick")).Run();
             foreach (var finding in result.Findings)
                 Output.Write(finding + "\n");
+            var errors = result.Findings.Count;
             if (!arguments.Has("quiet"))
-                Output.Write($"{result.Images} images, {result.Blobs} blobs, {result.Layers} layers: {(result.Findings.Count == 0 ? "no errors" : $"{result.Findings.Count} errors{(arguments.Has("repair") ? ", repaired" : "")}")}\n");
-            return result.Findings.Count == 0 || arguments.Has("repair") ? 0 : 1;
+                Output.Write($"{result.Images} images, {result.Blobs} blobs, {result.Layers} layers: {(errors == 0 ? "no errors" : errors == 1 ? "1 error" : $"{errors} errors")}{(repair && errors > 0 ? $", {result.Repaired} repaired" : "")}\n");
+            return errors == 0 || result.Repaired == errors ? 0 : 1;
         }) { Count = (0, 0) };
 
     private static Command Exists(ManagerContext context) => new("exists", "IMAGE", "Exit with 0 if there is such an image, with 1 if not", [],

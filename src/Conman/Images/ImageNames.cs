@@ -62,6 +62,12 @@ internal static class ImageNames
             if (found.Named is null && !force && found.Records.Select(r => r.Repository).Distinct().Count() > 1)
                 throw new ImageException($"cannot remove image {found.Id.Short}: it has names in several repositories ({string.Join(", ", ImageView.Tags(found.Records))}): remove them by name, or use --force");
             gone = found.Records;
+            if (store.Uses().FirstOrDefault(use => use.Image == found.Id) is { } use)
+            {
+                if (!force || use.IsRunning)
+                    throw new ImageException($"cannot remove image {found.Id.Short}: container {use.Container} {(use.IsRunning ? "runs on" : "was made from")} it: remove that first{(use.IsRunning ? "" : ", or use --force to take only the image's names")}");
+                Keep(store, found, [.. gone.Select(r => r.Name!)]);
+            }
         }
         var digests = gone.Count == found.Records.Count ? ImageView.Digests(gone).ToList() : [];
         foreach (var record in gone)

@@ -9,6 +9,7 @@ using Conman.Images;
 using Conman.Images.Layers;
 using Conman.Images.References;
 using Conman.Images.Registry;
+using Conman.Images.Store;
 using Conman.Images.Transfer;
 using Conman.Linux;
 
@@ -16,37 +17,67 @@ namespace Conman;
 
 internal static class RegistryCommands
 {
-    public static readonly Option Platform = new("platform", "what it is to run on: os/architecture[/variant] (default: this machine)", "PLATFORM");
+    /// <summary>The header User-Agent.</summary>
+    public const string Agent = "conman/" + Build.Version;
+
     public static readonly Option Quiet = new("quiet", "print only what it became", Short: 'q');
 
     private static readonly Option AuthFile = new("authfile", "file of credentials (default: ~/.docker/config.json)", "FILE");
+    private static readonly Option Creds = new("creds", "who, for this command: others on this host can read it; better 'conman login'", "NAME[:PASSWORD]");
+    private static readonly Option ContentTrust = new("disable-content-trust", "as without it: signatures of Docker Content Trust are not looked for");
     private static readonly Option VerifyTls = new("tls-verify", "=false: take any certificate, or none");
 
     public static List<Command> All(ManagerContext context) => [Pull(context), Push(context), Search(), Login(), Logout(), .. ArchiveCommands.All(context)];
 
     public static List<Command> OfImageGroup(ManagerContext context) => [Pull(context), Push(context), Search(), .. ArchiveCommands.All(context)];
 
-    private static Command Pull(ManagerContext context) => new("pull", "NAME[:TAG|@DIGEST]", "Get an image from a registry",
-        [new("all-tags", "every tag of the repository", Short: 'a'), Platform, Quiet, AuthFile, VerifyTls],
+    private static Command Pull(ManagerContext context) => new("pull", "NAME[:TAG|@DIGEST]...", "Get images from registries",
+        [
+            new("all-tags", "every tag of the repository", Short: 'a'),
+            .. PlatformOptions.All,
+            new("policy", "always, newer (the same: only what is new is fetched), missing (if it is not here) or never (default: always)", "WHEN"),
+            Quiet, AuthFile, Creds, VerifyTls, ContentTrust,
+        ],
         arguments =>
         {
-            var reference = ImageReference.Parse(arguments.Words[0]);
-            var quiet = arguments.Has("quiet");
-            var platform = arguments.Get("platform") is { } text ? Platforms.Parse(text) : null;
-            using var client = Client(arguments, reference.Domain);
-            if (!arguments.Has("all-tags"))
+            RefuseContentTrust(arguments);
+            var policy = arguments.Get("policy") ?? "always";
+            if (policy is not ("always" or "newer" or "missing" or "never"))
+                throw new UsageException($"--policy {policy}: always, newer, missing or never is expected");
+            foreach (var word in arguments.Words)
+                Pull(context, arguments, ImageReference.Parse(word), policy);
+            return 0;
+        }) { Count = (1, int.MaxValue) };
+
+    private static void Pull(ManagerContext context, Arguments arguments, ImageReference reference, string policy)
+    {
+        var quiet = arguments.Has("quiet");
+        if (arguments.Has("all-tags") && (reference.Tag is not null || reference.Digest is not null))
+            throw new UsageException("tag can't be used with --all-tags/-a");
+        if (policy is "missing" or "never" && !arguments.Has("all-tags"))
+        {
+            using var store = context.OpenStore();
+            if (ImageLookup.Find(store, reference.OrLatest().ToString())?.Named is { } present)
             {
-                if (reference.Tag is null && reference.Digest is null && !quiet)
-                    Output.Write("Using default tag: latest\n");
-                Pull(context, client, reference.OrLatest(), platform, quiet);
-                return 0;
+                PlatformOptions.MustFit(arguments, present);
+                Output.Write(reference.OrLatest() + "\n");
+                return;
             }
-            if (reference.Tag is not null || reference.Digest is not null)
-                throw new UsageException("tag can't be used with --all-tags/-a");
+            if (policy == "never")
+                throw new NotFoundException($"no such image: {reference.OrLatest().Familiar}, and --policy never");
+        }
+        var platform = PlatformOptions.Of(arguments);
+        using var client = Client(arguments, reference.Domain);
+        if (arguments.Has("all-tags"))
+        {
             foreach (var tag in client.Tags(reference))
                 Pull(context, client, reference.WithTag(tag), platform, quiet);
-            return 0;
-        });
+            return;
+        }
+        if (reference.Tag is null && reference.Digest is null && !quiet)
+            Output.Write("Using default tag: latest\n");
+        Pull(context, client, reference.OrLatest(), platform, quiet);
+    }
 
     private static void Pull(ManagerContext context, RegistryClient client, ImageReference reference, Oci.ImageSpec.Platform? platform, bool quiet)
     {
@@ -78,9 +109,10 @@ internal static class RegistryCommands
     }
 
     private static Command Push(ManagerContext context) => new("push", "NAME[:TAG]", "Send an image to a registry",
-        [new("all-tags", "every tag that the repository has here", Short: 'a'), Quiet, AuthFile, VerifyTls],
+        [new("all-tags", "every tag that the repository has here", Short: 'a'), PlatformOptions.Check, Quiet, AuthFile, Creds, VerifyTls, ContentTrust],
         arguments =>
         {
+            RefuseContentTrust(arguments);
             var reference = ImageReference.Parse(arguments.Words[0]);
             using var store = context.OpenStore();
             var all = arguments.Has("all-tags");
@@ -95,6 +127,7 @@ internal static class RegistryCommands
             foreach (var name in names)
             {
                 var record = store.Images.Find(name.ToString()) ?? throw new NotFoundException($"An image does not exist locally with the tag: {name.Familiar}");
+                PlatformOptions.MustFit(arguments, record);
                 if (!arguments.Has("quiet"))
                     Output.Write($"The push refers to repository [{name.Name}]\n");
                 var pushed = new ImagePush(store, client, arguments.Has("quiet") ? new NoDisplay() : new TransferDisplay()).Run(record, name);
@@ -109,7 +142,9 @@ internal static class RegistryCommands
             new("format", "table, json or a Go template", "FORMAT"),
             new("limit", "how many at most (default: 25)", "N"),
             new("no-trunc", "show whole descriptions"),
+            new("list-tags", "TERM is a repository: list its tags"),
             AuthFile,
+            Creds,
             VerifyTls,
         ],
         arguments =>
@@ -119,6 +154,13 @@ internal static class RegistryCommands
             var hasDomain = slash > 0 && (word.AsSpan(0, slash).ContainsAny('.', ':') || word.StartsWith("localhost/", StringComparison.Ordinal));
             var (domain, term) = hasDomain ? (word[..slash], word[(slash + 1)..]) : (ImageReference.DefaultDomain, word);
             using var client = Client(arguments, domain);
+            if (arguments.Has("list-tags"))
+            {
+                var repository = ImageReference.Parse(word);
+                List<JsonObject> tags = [.. client.Tags(repository).Take(arguments.Number("limit", int.MaxValue)).Select(tag => new JsonObject { ["Name"] = repository.FamiliarName, ["Tag"] = tag })];
+                Table.Write(tags, arguments.Get("format"), null, [new("NAME", "Name"), new("TAG", "Tag")], new Dictionary<string, string> { ["Name"] = "NAME", ["Tag"] = "TAG" });
+                return 0;
+            }
             var found = client.Search(domain, term, arguments.Number("limit", 25));
             foreach (var filter in arguments.All("filter"))
             {
@@ -197,6 +239,19 @@ internal static class RegistryCommands
         if (arguments.Get("tls-verify") is { } verify && Arguments.Truth(verify) == false)
             table.Add($"[[registry]]\nlocation = \"{domain}\"\ninsecure = true\n");
         var credentials = Credentials(arguments);
-        return new RegistryClient(new RegistrySettings { Table = table, Credentials = credentials.Find, Agent = "conman/" + Build.Version });
+        Func<string, string, Credential?> find = arguments.Get("creds") is { } given ? (_, _) => Given(given) : credentials.Find;
+        return new RegistryClient(new RegistrySettings { Table = table, Credentials = find, Agent = Agent });
+    }
+
+    private static Credential Given(string text)
+    {
+        var colon = text.IndexOf(':');
+        return colon < 0 ? new Credential(text, Prompt.Secret("Password: ")) : new Credential(text[..colon], text[(colon + 1)..]);
+    }
+
+    private static void RefuseContentTrust(Arguments arguments)
+    {
+        if (arguments.Get("disable-content-trust") is not null && !arguments.Has("disable-content-trust"))
+            throw new UsageException("--disable-content-trust=false: signatures of Docker Content Trust cannot be verified");
     }
 }
