@@ -1,6 +1,5 @@
 // The commands on images as a person types them: the binary, a real registry, and skopeo on the other side.
 
-using System.Reflection;
 using System.Text.Json.Nodes;
 using Conman.Images.Tests.Registry;
 
@@ -44,36 +43,17 @@ public sealed class ImageInRegistry : IDisposable
     }
 }
 
-public sealed class ImageCommandTests : IClassFixture<ImageInRegistry>, IDisposable
+public sealed class ImageCommandTests : CommandTest, IClassFixture<ImageInRegistry>
 {
-    private static readonly string Binary = Path.Combine(
-        typeof(ImageCommandTests).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(a => a.Key == "RepositoryRoot").Value!, "out/conman");
-
     private readonly ImageInRegistry _image;
-    private readonly Scratch _scratch = new();
 
     public ImageCommandTests(ImageInRegistry image)
     {
         Skip.IfNot(ImageInRegistry.Possible, "needs root, umoci, skopeo and docker-registry");
-        Skip.IfNot(File.Exists(Binary), "out/conman is not built");
         _image = image;
     }
 
     private string Tiny => _image.Domain + "/tiny:1";
-
-    public void Dispose() => _scratch.Dispose();
-
-    private string Conman(string arguments, int code = 0)
-    {
-        var output = Host.Shell(_scratch.Path, $"{{ {Binary} --root store {arguments}; }} 2>&1 || echo \"exit code $?\"");
-        if (code != 0)
-            Assert.EndsWith($"exit code {code}\n", output, StringComparison.Ordinal);
-        else
-            Assert.DoesNotContain("exit code", output, StringComparison.Ordinal);
-        return output;
-    }
-
-    private JsonObject Inspect(string image) => (JsonObject)JsonNode.Parse(Conman("inspect " + image))![0]!;
 
     [SkippableFact]
     public void A_pull_brings_everything_and_a_second_one_nothing()
@@ -85,10 +65,10 @@ public sealed class ImageCommandTests : IClassFixture<ImageInRegistry>, IDisposa
         var image = Inspect(Tiny);
         Assert.Equal("[\"/bin/tool\"]", image["Config"]!["Cmd"]!.ToJsonString());
         Assert.Equal("me", (string?)image["Config"]!["Labels"]!["who"]);
-        Assert.Equal(Host.Shell(_scratch.Path, $"skopeo inspect --tls-verify=false --format '{{{{.Digest}}}}' docker://{Tiny}").Trim(), ((string)image["RepoDigests"]![0]!).Split('@')[1]);
+        Assert.Equal(Shell($"skopeo inspect --tls-verify=false --format '{{{{.Digest}}}}' docker://{Tiny}").Trim(), ((string)image["RepoDigests"]![0]!).Split('@')[1]);
         Assert.Contains("no errors", Conman("image check"), StringComparison.Ordinal);
-        Assert.Empty(Directory.GetFiles(_scratch["store/ingest"]));
-        Assert.Empty(Directory.GetFiles(_scratch["store/leases"]));
+        Assert.Empty(Directory.GetFiles(InFolder("store/ingest")));
+        Assert.Empty(Directory.GetFiles(InFolder("store/leases")));
     }
 
     [SkippableFact]
@@ -98,8 +78,8 @@ public sealed class ImageCommandTests : IClassFixture<ImageInRegistry>, IDisposa
         var mounted = Conman("image mount " + Tiny).Trim();
         try
         {
-            Host.Shell(_scratch.Path, $"umoci unpack --image {_image.Folder}/oci:t bundle");
-            Assert.Equal(Host.Describe(_scratch["bundle/rootfs"], directoryTimes: false), Host.Describe(_scratch[mounted], directoryTimes: false));
+            Shell($"umoci unpack --image {_image.Folder}/oci:t bundle");
+            Assert.Equal(Host.Describe(InFolder("bundle/rootfs"), directoryTimes: false), Host.Describe(InFolder(mounted), directoryTimes: false));
         }
         finally
         {
@@ -114,7 +94,7 @@ public sealed class ImageCommandTests : IClassFixture<ImageInRegistry>, IDisposa
         var copy = _image.Domain + "/copies/it:v2";
         Conman($"tag {Tiny} {copy}");
         Assert.Contains("v2: digest: sha256:", Conman("push " + copy), StringComparison.Ordinal);
-        string Raw(string name) => Host.Shell(_scratch.Path, $"skopeo inspect --raw --tls-verify=false docker://{name}");
+        string Raw(string name) => Shell($"skopeo inspect --raw --tls-verify=false docker://{name}");
         Assert.Equal(Raw(Tiny), Raw(copy));
     }
 
@@ -126,9 +106,9 @@ public sealed class ImageCommandTests : IClassFixture<ImageInRegistry>, IDisposa
         Conman("pull -q " + Tiny);
         var id = (string)Inspect(Tiny)["Id"]!;
         Conman($"save --format {format} {Tiny} {to}");
-        Assert.Equal(id, "sha256:" + Host.Shell(_scratch.Path, $"skopeo inspect --config --raw {transport} | sha256sum").Split(' ')[0]);
+        Assert.Equal(id, "sha256:" + Shell($"skopeo inspect --config --raw {transport} | sha256sum").Split(' ')[0]);
         Conman("rmi -a");
-        Assert.Equal("", Host.Shell(_scratch.Path, "find store/blobs store/layers -type f"));
+        Assert.Equal("", Shell("find store/blobs store/layers -type f"));
         Conman(to[0] == '>' ? "load -q < saved" : "load -q -i saved");
         Assert.Equal(id, (string)Inspect(format == "docker-dir" ? id : Tiny)["Id"]!);
     }
@@ -138,7 +118,7 @@ public sealed class ImageCommandTests : IClassFixture<ImageInRegistry>, IDisposa
     [InlineData("docker-archive:saved:tiny:2", "< saved")]
     public void What_skopeo_wrote_is_loaded(string transport, string from)
     {
-        Host.Shell(_scratch.Path, $"skopeo copy -q oci:{_image.Folder}/oci:t {transport}");
+        Shell($"skopeo copy -q oci:{_image.Folder}/oci:t {transport}");
         var output = Conman("load " + from);
         Assert.Contains("Loaded image", output, StringComparison.Ordinal);
         Assert.Contains("no errors", Conman("image check"), StringComparison.Ordinal);
@@ -174,14 +154,14 @@ public sealed class ImageCommandTests : IClassFixture<ImageInRegistry>, IDisposa
         Conman("untag b:1 b:1");
         Assert.Contains("Deleted: " + id, Conman($"rmi -f {id}"), StringComparison.Ordinal);
         Assert.Equal("", Conman("images -q"));
-        Assert.Equal("", Host.Shell(_scratch.Path, "find store/blobs store/layers -type f"));
+        Assert.Equal("", Shell("find store/blobs store/layers -type f"));
     }
 
     [SkippableFact]
     public void What_the_disk_did_to_a_blob_is_found_and_repaired_by_the_next_pull()
     {
         Conman("pull -q " + Tiny);
-        Host.Shell(_scratch.Path, "f=$(ls -S store/blobs/sha256/* | head -1); printf X | dd of=$f bs=1 seek=20 conv=notrunc status=none");
+        Shell("f=$(ls -S store/blobs/sha256/* | head -1); printf X | dd of=$f bs=1 seek=20 conv=notrunc status=none");
         Assert.Contains("its content is not what its digest says", Conman("image check", 1), StringComparison.Ordinal);
         Conman("image check --repair");
         Conman("pull -q " + Tiny);
@@ -200,14 +180,14 @@ public sealed class ImageCommandTests : IClassFixture<ImageInRegistry>, IDisposa
         {
             for (var n = 1; n < 60; n += n < 12 ? 1 : 7)
             {
-                var killed = Host.Shell(_scratch.Path, $"rm -rf store; strace -f -qq -o trace -e trace={call} -e inject={call}:signal=KILL:when={n} {Binary} --root store pull -q {Tiny} > output 2>&1 && echo whole || true");
-                Assert.True(!Directory.Exists(_scratch["store/images"]) || Conman("image check").Contains("no errors", StringComparison.Ordinal), $"killed at {call} {n}");
+                var killed = Shell($"rm -rf store; strace -f -qq -o trace -e trace={call} -e inject={call}:signal=KILL:when={n} {Binary} --root store pull -q {Tiny} > output 2>&1 && echo whole || true");
+                Assert.True(!Directory.Exists(InFolder("store/images")) || Conman("image check").Contains("no errors", StringComparison.Ordinal), $"killed at {call} {n}");
                 Assert.Equal(Tiny + "\n", Conman("pull -q " + Tiny));
                 Assert.Contains("no errors", Conman("image check"), StringComparison.Ordinal);
                 Conman("rmi -a");
                 Conman("image prune -f");
-                Assert.True(Host.Shell(_scratch.Path, "find store -type f ! -name lock; find store/layers -mindepth 1").Length == 0,
-                    $"killed at {call} {n}, this is left: {Host.Shell(_scratch.Path, "find store")}");
+                Assert.True(LeftInStore().Length == 0,
+                    $"killed at {call} {n}, this is left: {Shell("find store")}");
                 if (killed.Length > 0)
                     break;
             }
@@ -217,10 +197,10 @@ public sealed class ImageCommandTests : IClassFixture<ImageInRegistry>, IDisposa
     [SkippableFact]
     public void E3_What_a_power_cut_left_of_a_download_is_fetched_again_without_a_word()
     {
-        var layer = Host.Shell(_scratch.Path, $"skopeo inspect --raw --tls-verify=false docker://{Tiny}");
+        var layer = Shell($"skopeo inspect --raw --tls-verify=false docker://{Tiny}");
         var digest = (string)JsonNode.Parse(layer)!["layers"]![0]!["digest"]!;
         Conman("images");
-        File.WriteAllBytes(_scratch["store/ingest/" + digest.Replace(':', '-')], new byte[20]);
+        File.WriteAllBytes(InFolder("store/ingest/" + digest.Replace(':', '-')), new byte[20]);
         Conman("pull -q " + Tiny);
         Assert.Contains("no errors", Conman("image check"), StringComparison.Ordinal);
     }
@@ -236,8 +216,8 @@ public sealed class ImageCommandTests : IClassFixture<ImageInRegistry>, IDisposa
     [SkippableFact]
     public void B10_However_many_pull_at_once_each_blob_comes_once()
     {
-        Host.Shell(_scratch.Path, $"for i in $(seq 10); do {Binary} --root store pull {Tiny} > out-$i 2>&1 & done; wait; grep -L 'Status: ' out-* | xargs -r cat");
+        Shell($"for i in $(seq 10); do {Binary} --root store pull {Tiny} > out-$i 2>&1 & done; wait; grep -L 'Status: ' out-* | xargs -r cat");
         Assert.Contains("no errors", Conman("image check"), StringComparison.Ordinal);
-        Assert.Equal("10\n", Host.Shell(_scratch.Path, "cat out-* | grep -c Status:"));
+        Assert.Equal("10\n", Shell("cat out-* | grep -c Status:"));
     }
 }
