@@ -515,7 +515,7 @@ static int call(struct plan_op *op)
         result = sys3(__NR_dup3, opened, op->d, O_CLOEXEC);
         SHUT(opened);
     }
-    return result >= 0 || result == -op->c ? 0 : (int)result;
+    return result >= 0 || op->c < 0 || result == -op->c ? 0 : (int)result;
 }
 
 /*

@@ -42,7 +42,7 @@ enum plan_code {
     OP_FORK,      /* x[0]: clone3 flags. Report the pid of a sibling, and leave; the sibling waits for "go" and goes on */
 
     /* A plain system call. x[0..5]: arguments, a: number, b: bit i set when argument i is an offset into the bytes, bit 8 + i when it is
-       what is held; c: an errno to forgive, or 0. d: the descriptor that its result becomes, -1: it is held, 0: it is of no interest */
+       what is held; c: an errno to forgive, -1: any, or 0. d: the descriptor that its result becomes, -1: it is held, 0: it is of no interest */
     OP_CALL,
 
     /* The file system, in the root. */

@@ -251,6 +251,25 @@ public class ProcessTests : ContainerTest
     public void A_forbidden_call_kills() =>
         Runtime.RunContainer(Filter("SCMP_ACT_KILL_PROCESS", "mkdir mkdirat").Args("mkdir", "/tmp/new")).ExitedWith(128 + 31);
 
+    // As images have it whose programs write their logs to /dev/stdout; the null device stays whose it is.
+    [SkippableTheory]
+    [InlineData(1000, false)]
+    [InlineData(1000, true)]
+    [InlineData(0, true)]
+    public void The_user_may_open_his_standard_streams_by_name(int user, bool userNamespace)
+    {
+        Bundle.User(user, user).Capabilities();
+        if (userNamespace)
+            Bundle.UserNamespace();
+        string Null() => Runtime.StartProgram("/usr/bin/stat", new Options(), "-c", "%u %g %a", "/dev/null").Wait().Output;
+        string before = Null();
+        var pipe = new Options { OutputPipe = true };
+        Assert.Equal("out\n", Runtime.RunContainer(Bundle.Shell("echo out >/dev/stdout"), pipe).Succeeded().Output);
+        Runtime.CreateAndStart(Bundle.Shell("exec sleep 1000"));
+        Assert.Equal("exec\n", Runtime.Run(pipe, "exec", Bundle.Id, "/bin/sh", "-c", "echo exec >/dev/stdout").Succeeded().Output);
+        Assert.Equal(before, Null());
+    }
+
     [SkippableFact]
     [Proves("linux.seccomp.syscalls[].args[]")]
     public void A_rule_may_look_at_an_argument()

@@ -29,6 +29,9 @@ public sealed class HostFacts
     /// <summary>Home directory of the process's user by the container's /etc/passwd; null if it has none.</summary>
     public string? Home { get; init; }
 
+    /// <summary>Standard streams that the process's user does not own, but for the null device, which is everybody's.</summary>
+    public IReadOnlyList<int> ForeignStreams { get; init; } = [];
+
     /// <summary>The cgroup hierarchies of a hybrid or v1 host; null: the unified one is all there is.</summary>
     public IReadOnlyList<CgroupHierarchy>? Hierarchies { get; init; }
 

@@ -70,6 +70,8 @@ public sealed partial class PlanCompiler
     /// <summary>From root with every capability to the user that the program runs as. Shared with exec.</summary>
     internal static void AddProcess(Plan plan, Process process, HostFacts facts, SeccompFilter? filter, LandlockRuleset? landlock, bool inUserNamespace, List<string> warnings)
     {
+        if (facts.ForeignStreams.Count > 0 && !process.Terminal)
+            plan.Add(new OwnStreams(facts.ForeignStreams, process.User?.Uid ?? 0));
         foreach (var limit in process.Rlimits ?? [])
             plan.Add(new SetLimit(limit.Type!, ResourceLimits.Number(limit.Type!), limit.Soft, limit.Hard));
         if (process.Scheduler is { } scheduler)

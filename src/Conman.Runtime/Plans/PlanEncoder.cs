@@ -71,6 +71,9 @@ internal sealed class PlanEncoder
 {
     private const uint Magic = 0x4e4c5043, Version = 1;
 
+    /// <summary>Every errno is forgiven.</summary>
+    public const int ForgiveAll = -1;
+
     /// <summary>The result of a call is held for those that follow; among the pointers of a call: its first argument is what is held.</summary>
     public const int Hold = -1, HeldFirst = 1 << 8;
 

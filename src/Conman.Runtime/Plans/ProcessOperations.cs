@@ -51,6 +51,21 @@ public sealed record OpenConsole(HostHandle Receiver, bool Bind, uint Rows, uint
         encoder.Add(PlanCode.Console, Receiver.Descriptor, Bind ? 1 : 0, (int)Rows, (int)Columns, x0: Uid);
 }
 
+/// <summary>
+/// fchown(2) of standard streams: the program may open them again by name (/dev/stdout), as the permissions of a pipe are its owner's. Where
+/// that cannot be (a read-only file system, an owner without a number in the user namespace), the program has what it was given.
+/// </summary>
+public sealed record OwnStreams(IReadOnlyList<int> Streams, uint Uid) : Operation
+{
+    public override string Describe() => $"give the standard streams ({string.Join(", ", Streams)}) to user {Uid}";
+
+    internal override void Encode(PlanEncoder encoder)
+    {
+        foreach (var stream in Streams)
+            encoder.Call(SyscallNumbers.fchown, (ulong)stream, Uid, uint.MaxValue, forgive: PlanEncoder.ForgiveAll);
+    }
+}
+
 /// <summary>Makes the terminal standard input, output and error, and the controlling one.</summary>
 public sealed record TakeTerminal : Operation
 {

@@ -213,6 +213,14 @@ internal static class DecodedPlan
                 Assert.Equal(((int)console.Rows, (int)console.Columns, (ulong)console.Uid), (op.C, op.D, op.X[0]));
                 break;
             case TakeTerminal: Code(op, 14); break;
+            case OwnStreams own:
+                for (var i = 0; i < own.Streams.Count; i++)
+                {
+                    Call(ops[i], SyscallNumbers.fchown, (ulong)own.Streams[i], own.Uid, uint.MaxValue);
+                    Assert.Equal(-1, ops[i].C);
+                }
+                Assert.Equal(own.Streams.Count, ops.Count);
+                return;
             case SetLimit limit:
                 Call(op, SyscallNumbers.prlimit64, 0, (ulong)limit.Resource);
                 Assert.Equal((4, 0ul, 0ul), (op.B, op.X[2], op.X[3]));

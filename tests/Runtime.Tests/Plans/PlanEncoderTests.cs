@@ -106,6 +106,7 @@ public class PlanEncoderTests
         Kind(text.Select(name => new NewKeyring(name)));
         Kind(Gen.Select(flag, id, id, id).Select((bind, rows, columns, uid) => new OpenConsole(Handle, bind, rows, columns, uid)));
         Kind(Gen.Bool.Select(_ => new TakeTerminal()));
+        Kind(Gen.Select(Gen.Int[0, 2].Array[1, 3], id).Select((streams, uid) => new OwnStreams(streams, uid)));
         Kind(Gen.Select(Gen.Int[0, 15], number, number).Select((resource, soft, hard) => new SetLimit("RLIMIT_X", resource, soft, hard)));
         Kind(id.Select(mask => new SetUmask(mask)));
         Kind(number.Select(kept => new BoundCapabilities(kept)));
