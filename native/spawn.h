@@ -2,6 +2,7 @@
 #ifndef CONMAN_SPAWN_H
 #define CONMAN_SPAWN_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 struct spawn_request {
@@ -22,7 +23,7 @@ struct spawn_request {
 /* Returns the pid, or -errno. */
 long conman_spawn(struct spawn_request *request);
 
-/* Returns a descriptor of conman-init in a sealed memfd, or -errno. */
-int conman_helper(void);
+/* Returns the file conman-init, and its size. */
+const void *conman_helper(size_t *size);
 
 #endif

@@ -538,9 +538,13 @@ public static unsafe class Files
     }
 
     /// <summary>A memfd with this content, sealed against every change.</summary>
-    public static FileDescriptor SealedMemory(string name, ReadOnlySpan<byte> content)
+    public static FileDescriptor SealedMemory(string name, ReadOnlySpan<byte> content, bool executable = false)
     {
-        var file = FileDescriptor.Check(Native.memfd_create(name, 1 | 2 /* MFD_CLOEXEC | MFD_ALLOW_SEALING */), $"create memfd {name}");
+        const uint Sealable = 1 | 2 /* MFD_CLOEXEC | MFD_ALLOW_SEALING */;
+        var memory = Native.memfd_create(name, executable ? Sealable | 0x10 /* MFD_EXEC */ : Sealable);
+        if (memory < 0 && executable && Marshal.GetLastPInvokeError() == Errno.EINVAL)
+            memory = Native.memfd_create(name, Sealable); // before Linux 6.3 every memfd could be executed
+        var file = FileDescriptor.Check(memory, $"create memfd {name}");
         Write(file.Number, content, name);
         Rewind(file);
         const int Everything = 1 | 2 | 4 | 8 /* F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE */;

@@ -229,7 +229,7 @@ internal static unsafe partial class Native
     internal static partial nint conman_spawn(SpawnRequest* request);
 
     [LibraryImport("conman")]
-    internal static partial int conman_helper();
+    internal static partial byte* conman_helper(nint* size);
 }
 
 /// <summary>struct statx (statx(2)), 256 bytes.</summary>

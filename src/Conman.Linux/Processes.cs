@@ -79,10 +79,9 @@ public static unsafe class Processes
     /// <summary>conman-init in a sealed memfd.</summary>
     public static FileDescriptor Helper()
     {
-        var fd = Native.conman_helper();
-        if (fd < 0)
-            LinuxException.Throw(-fd, "put conman-init into memory");
-        return new FileDescriptor(fd);
+        nint size;
+        var file = Native.conman_helper(&size);
+        return Files.SealedMemory("conman-init", new ReadOnlySpan<byte>(file, (int)size), executable: true);
     }
 
     /// <summary>clone3(CLONE_VM|CLONE_VFORK|CLONE_PIDFD) and execveat(2) of an open file. The process is a child of this one.</summary>
