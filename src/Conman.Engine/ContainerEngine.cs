@@ -4,6 +4,7 @@ using Conman.Engine.Events;
 using Conman.Engine.Secrets;
 using Conman.Engine.Store;
 using Conman.Engine.Volumes;
+using Conman.Images;
 using Conman.Images.Store;
 
 namespace Conman.Engine;
@@ -37,7 +38,15 @@ public sealed class ContainerEngine : IDisposable
 
     public ContainerStore Containers => _containers ??= ContainerStore.Open(Root, RunRoot);
 
-    public ImageStore Images => _images ??= ImageStore.Open(Root);
+    public ImageStore Images => _images ??= OpenImages();
+
+    /// <summary>Opens the store of images, which asks here what containers use of it.</summary>
+    public ImageStore OpenImages()
+    {
+        var images = ImageStore.Open(Root);
+        images.Uses = Uses;
+        return images;
+    }
 
     /// <summary>Hears what is worth a warning.</summary>
     public Action<string> Warn { get; init; } = _ => { };
@@ -59,6 +68,16 @@ public sealed class ContainerEngine : IDisposable
     public VolumeStore Volumes => _volumes ??= new VolumeStore(Root);
 
     public SecretStore Secrets => _secrets ??= new SecretStore(Root);
+
+    private IEnumerable<ImageUse> Uses()
+    {
+        foreach (var id in Containers.Ids())
+        {
+            using var container = Containers.TryOpen(id);
+            if (container?.Record is { ImageId: not null, Layers: not null } record)
+                yield return new ImageUse(record.Name ?? container.ShortId, Digest.Parse(record.ImageId), record.Layers.ConvertAll(Digest.Parse), container.Init is not null);
+        }
+    }
 
     public void Dispose()
     {

@@ -18,7 +18,7 @@ internal sealed class ManagerContext(string root, string runRoot)
     public ContainerEngine Engine { get; } = new(root, runRoot) { Warn = static warning => Output.Error("conman: warning: " + warning) };
 
     /// <summary>Opens the store of images.</summary>
-    public ImageStore OpenStore() => ImageStore.Open(root);
+    public ImageStore OpenStore() => Engine.OpenImages();
 }
 
 /// <summary>A thing that was asked for is not there: exit code 1, as Docker's.</summary>

@@ -86,7 +86,7 @@ public static class Creating
         record.ImageId = found.Id.ToString();
         record.ImageName = found.Name;
         var layers = new List<string>(image.Rootfs?.DiffIds?.Count ?? 0);
-        foreach (var chainId in ImageDocuments.ChainIds(image))
+        foreach (var chainId in images.Layers.Visible(ImageDocuments.ChainIds(image)))
         {
             if (!images.Layers.Contains(chainId))
                 throw new EngineException($"image {record.Config.Image} is damaged: layer {chainId} is missing: run 'conman image check --repair'");

@@ -140,7 +140,7 @@ public sealed class ImageCommandTests : CommandTest, IClassFixture<ImageInRegist
         Assert.Contains("CREATED BY", Conman("history alpine:x"), StringComparison.Ordinal);
         Assert.Contains("did you mean images?", Conman("imagse", 125), StringComparison.Ordinal);
         Assert.Contains("no such image: nothing", Conman("rmi nothing", 1), StringComparison.Ordinal);
-        Assert.Contains("no such image: nothing", Conman("inspect nothing", 1), StringComparison.Ordinal);
+        Assert.Contains("no such object: nothing", Conman("inspect nothing", 1), StringComparison.Ordinal);
     }
 
     [SkippableFact]

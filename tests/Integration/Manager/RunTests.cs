@@ -92,7 +92,7 @@ public class RunTests : ManagerTest
     [SkippableFact]
     public void On_failure_it_is_started_so_many_times()
     {
-        RunDetached("--name", "twice", "--restart", "on-failure:2", Image, "false");
+        RunDetached("--name", "twice", "--restart", "on-failure:2", Image, "sh", "-c", "exit 1");
         Wait.Until(() => Inspect("twice", "{{.State.Status}} {{.RestartCount}}") == "exited 2", "the end of the second attempt");
     }
 
