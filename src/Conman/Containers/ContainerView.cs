@@ -123,7 +123,7 @@ internal static class ContainerView
             ["ProcessLabel"] = "",
             ["AppArmorProfile"] = "",
             ["ExecIDs"] = null,
-            ["HostConfig"] = record?.HostConfig is { } host ? JsonNode.Parse(host.ToUtf8(indented: false)) : null,
+            ["HostConfig"] = record?.HostConfig is { } host ? Whole(host.WriteTo) : null,
             ["GraphDriver"] = Driver(engine, container, record),
         };
         if (health is not null)
@@ -134,11 +134,19 @@ internal static class ContainerView
             shown["SizeRootFs"] = Written(container) + (record is null ? 0 : ImageSize(engine, record));
         }
         shown["Mounts"] = Mounts(container);
-        shown["Config"] = record?.Config is { } config ? JsonNode.Parse(config.ToUtf8(indented: false)) : null;
+        shown["Config"] = record?.Config is { } config ? Whole(config.WriteTo) : null;
         shown["NetworkSettings"] = new JsonObject { ["SandboxKey"] = init is { } process ? $"/proc/{process.Pid}/ns/net" : "", ["Ports"] = new JsonObject(), ["Networks"] = new JsonObject() };
         if (record?.Pod is { } pod)
             shown["Pod"] = pod;
         return shown;
+    }
+
+    // With the members that say nothing too, as Docker's clients expect them.
+    private static JsonNode? Whole(Action<OciWriter> write)
+    {
+        var writer = new OciWriter { Whole = true };
+        write(writer);
+        return JsonNode.Parse(writer.Written);
     }
 
     /// <summary>The program and its arguments.</summary>
