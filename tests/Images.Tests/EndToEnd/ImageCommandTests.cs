@@ -180,7 +180,7 @@ public sealed class ImageCommandTests : CommandTest, IClassFixture<ImageInRegist
         {
             for (var n = 1; n < 60; n += n < 12 ? 1 : 7)
             {
-                var killed = Shell($"rm -rf store; strace -f -qq -o trace -e trace={call} -e inject={call}:signal=KILL:when={n} {Binary} --root store pull -q {Tiny} > output 2>&1 && echo whole || true");
+                var killed = Shell($"rm -rf store; strace -f -qq -o trace -e trace={call} -e inject={call}:signal=KILL:when={n} {Binary} --root store --runroot run pull -q {Tiny} > output 2>&1 && echo whole || true");
                 Assert.True(!Directory.Exists(InFolder("store/images")) || Conman("image check").Contains("no errors", StringComparison.Ordinal), $"killed at {call} {n}");
                 Assert.Equal(Tiny + "\n", Conman("pull -q " + Tiny));
                 Assert.Contains("no errors", Conman("image check"), StringComparison.Ordinal);
@@ -216,7 +216,7 @@ public sealed class ImageCommandTests : CommandTest, IClassFixture<ImageInRegist
     [SkippableFact]
     public void B10_However_many_pull_at_once_each_blob_comes_once()
     {
-        Shell($"for i in $(seq 10); do {Binary} --root store pull {Tiny} > out-$i 2>&1 & done; wait; grep -L 'Status: ' out-* | xargs -r cat");
+        Shell($"for i in $(seq 10); do {Binary} --root store --runroot run pull {Tiny} > out-$i 2>&1 & done; wait; grep -L 'Status: ' out-* | xargs -r cat");
         Assert.Contains("no errors", Conman("image check"), StringComparison.Ordinal);
         Assert.Equal("10\n", Shell("cat out-* | grep -c Status:"));
     }

@@ -10,8 +10,18 @@ public sealed class InterchangeTests : CommandTest
 {
     private const string TarOptions = "--xattrs --xattrs-include='*' --numeric-owner";
 
+    // Podman wants it to be no longer than 50 characters.
+    private readonly string _runroot = "/tmp/conman-podman-" + Guid.NewGuid().ToString("N")[..8];
+
     // A store of podman's own, that needs no kernel's help.
-    private string Podman => $"podman --root {InFolder("podman/root")} --runroot {InFolder("podman/run")} --storage-driver vfs";
+    private string Podman => $"podman --root {InFolder("podman/root")} --runroot {_runroot} --storage-driver vfs";
+
+    public override void Dispose()
+    {
+        if (Directory.Exists(_runroot))
+            Directory.Delete(_runroot, recursive: true);
+        base.Dispose();
+    }
 
     private string Mounted(string image) => Conman("image mount " + image).Trim();
 
