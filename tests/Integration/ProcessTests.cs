@@ -252,15 +252,10 @@ public class ProcessTests : ContainerTest
         Runtime.RunContainer(Filter("SCMP_ACT_KILL_PROCESS", "mkdir mkdirat").Args("mkdir", "/tmp/new")).ExitedWith(128 + 31);
 
     // As images have it whose programs write their logs to /dev/stdout; the null device stays whose it is.
-    [SkippableTheory]
-    [InlineData(1000, false)]
-    [InlineData(1000, true)]
-    [InlineData(0, true)]
-    public void The_user_may_open_his_standard_streams_by_name(int user, bool userNamespace)
+    [SkippableFact]
+    public void The_user_may_open_his_standard_streams_by_name()
     {
-        Bundle.User(user, user).Capabilities();
-        if (userNamespace)
-            Bundle.UserNamespace();
+        Bundle.User(1000, 1000).Capabilities();
         string Null() => Runtime.StartProgram("/usr/bin/stat", new Options(), "-c", "%u %g %a", "/dev/null").Wait().Output;
         string before = Null();
         var pipe = new Options { OutputPipe = true };

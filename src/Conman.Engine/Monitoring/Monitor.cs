@@ -210,6 +210,7 @@ public sealed class Monitor : IDisposable
             // The container gets one end only: its input ends when the monitor closes the other.
             Files.MakeFifo("in", options.RunFolder.Number, 0x180 /* 0600 */);
             using var both = Files.Open("in", OpenFlags.ReadWrite | Files.NoFollow, options.RunFolder.Number); // so that neither waits for the other
+            Check(Files.TryChangeMode(both, 0x1a4 /* 0644 */), "in");
             input = Keep(Files.Open("in", OpenFlags.ReadOnly, options.RunFolder.Number)).Number;
             config.input = Keep(Files.Open("in", OpenFlags.WriteOnly | OpenFlags.NonBlock, options.RunFolder.Number)).Number;
         }
@@ -219,8 +220,15 @@ public sealed class Monitor : IDisposable
     private (int Container, int Monitor) OpenFifo(FileDescriptor folder, string name)
     {
         Files.MakeFifo(name, folder.Number, 0x180 /* 0600 */);
-        return (Keep(Files.Open(name, OpenFlags.ReadWrite | Files.NoFollow, folder.Number)).Number,
-            Keep(Files.Open(name, OpenFlags.ReadOnly | OpenFlags.NonBlock, folder.Number)).Number);
+        var both = Keep(Files.Open(name, OpenFlags.ReadWrite | Files.NoFollow, folder.Number));
+        Check(Files.TryChangeMode(both, 0x192 /* 0622 */), name); // whoever the program is, it may open /dev/stdout; nobody else comes into the folder
+        return (both.Number, Keep(Files.Open(name, OpenFlags.ReadOnly | OpenFlags.NonBlock, folder.Number)).Number);
+    }
+
+    private static void Check(int errno, string name)
+    {
+        if (errno != 0)
+            throw new LinuxException(errno, $"set the mode of {name}");
     }
 
     private FileDescriptor Keep(FileDescriptor descriptor)

@@ -64,7 +64,7 @@ public sealed record Bundle(string Path, byte[] Json, Spec Spec)
         Capabilities = Processes.KnownCapabilities,
         Rights = HostRights.Current,
         Home = NeedsHome(Spec.Process) ? Home() : null,
-        ForeignStreams = ForeignStreams(Spec.Process?.User?.Uid ?? 0, Spec.Linux?.Namespaces?.Exists(static n => n.Type == "user") is true),
+        ForeignStreams = Spec.Linux?.Namespaces?.Exists(static n => n.Type == "user") is true ? [] : ForeignStreams(Spec.Process?.User?.Uid ?? 0),
         AppArmor = Spec.Process?.ApparmorProfile is { Length: > 0 } && SecurityModules.AppArmor,
         Selinux = (Spec.Linux?.MountLabel is { Length: > 0 } || Spec.Process?.SelinuxLabel is { Length: > 0 }) && Mounts.SelinuxEnabled,
         Landlock = Spec.Annotations is { Count: > 0 } ? Landlock.Version : 0,
@@ -73,13 +73,13 @@ public sealed record Bundle(string Path, byte[] Json, Spec Spec)
         Hierarchies = CgroupHierarchy.UnifiedOnly ? null : CgroupHierarchy.List(),
     };
 
-    /// <param name="userNamespace">The user's number is one of a user namespace, which says nothing of who owns what here.</param>
-    internal static List<int> ForeignStreams(uint user, bool userNamespace)
+    // From inside a user namespace what its users do not own cannot be given to them.
+    internal static List<int> ForeignStreams(uint user)
     {
         var foreign = new List<int>(3);
         for (var stream = 0; stream < 3; stream++)
         {
-            if (Nodes.TryStatus(stream, "\0"u8, out var status) == 0 && (userNamespace || status.File.Uid != user)
+            if (Nodes.TryStatus(stream, "\0"u8, out var status) == 0 && status.File.Uid != user
                 && status.File is not { Type: FileType.CharacterDevice, DeviceMajor: 1, DeviceMinor: 3 })
             {
                 foreign.Add(stream);

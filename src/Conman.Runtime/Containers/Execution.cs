@@ -100,7 +100,7 @@ public static class Execution
             Capabilities = Processes.KnownCapabilities,
             Rights = HostRights.Current,
             Home = HomeOf(container, request.Process),
-            ForeignStreams = request.Streams == (-1, -1, -1) ? Bundle.ForeignStreams(request.Process.User?.Uid ?? 0, (joined & Namespaces.User) != 0) : [],
+            ForeignStreams = request.Streams == (-1, -1, -1) && (joined & Namespaces.User) == 0 ? Bundle.ForeignStreams(request.Process.User?.Uid ?? 0) : [],
             AppArmor = request.Process.ApparmorProfile is { Length: > 0 } && SecurityModules.AppArmor,
             Selinux = request.Process.SelinuxLabel is { Length: > 0 } && Mounts.SelinuxEnabled,
             Landlock = spec.Annotations is { Count: > 0 } ? Landlock.Version : 0,

@@ -131,6 +131,14 @@ public class RunTests : ManagerTest
     }
 
     [SkippableFact]
+    public void A_user_who_is_not_root_may_open_dev_stdout()
+    {
+        RunDetached("--name", "user", "--user", "1000", Image, "sh", "-c", "echo named > /dev/stdout; echo error > /dev/stderr");
+        Run("wait", "user").Succeeded().Printed("0");
+        Assert.Equal("named\n", Run("logs", "user").Output);
+    }
+
+    [SkippableFact]
     public void A_folder_is_a_root_file_system_too()
     {
         Run("run", "--rm", "--cgroup-parent", "/conman-test", "--rootfs", Bundle.Rootfs, "/bin/sh", "-c", "echo made > /var/made").Succeeded();
