@@ -194,29 +194,7 @@ public static unsafe class Sockets
     }
 
     /// <summary>Sends one descriptor with a few bytes (SCM_RIGHTS); errno or 0.</summary>
-    public static int TrySendDescriptor(FileDescriptor socket, int fd, ReadOnlySpan<byte> text)
-    {
-        var control = stackalloc long[3];
-        control[0] = 20;
-        ((int*)control)[2] = 1 /* SOL_SOCKET */;
-        ((int*)control)[3] = 1 /* SCM_RIGHTS */;
-        ((int*)control)[4] = fd;
-        fixed (byte* p = text)
-        {
-            iovec data = default;
-            data.iov_base = p;
-            data.iov_len = (size_t)(ulong)text.Length;
-            msghdr message = default;
-            message.msg_iov = &data;
-            message.msg_iovlen = 1;
-            message.msg_control = control;
-            message.msg_controllen = 24;
-            nint n;
-            do n = (nint)sendmsg(socket.Number, &message, NoSignal);
-            while (n < 0 && Marshal.GetLastPInvokeError() == Errno.EINTR);
-            return n < 0 ? Marshal.GetLastPInvokeError() : 0;
-        }
-    }
+    public static int TrySendDescriptor(FileDescriptor socket, int fd, ReadOnlySpan<byte> text) => TrySendDescriptors(socket, [fd], text);
 
     /// <summary>Sends a packet with descriptors, at most 253 (SCM_MAX_FD); errno or 0.</summary>
     public static int TrySendDescriptors(FileDescriptor socket, ReadOnlySpan<int> fds, ReadOnlySpan<byte> packet)

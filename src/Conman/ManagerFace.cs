@@ -123,7 +123,7 @@ internal static class ManagerFace
         var images = ImageCommands.All(context);
         return
         [
-            new("", "", [.. ContainerCommands.All(context), .. images, .. RegistryCommands.All(context), Completion.Of(() => Groups(context), GlobalOptions), new Command("version", "", "Show the version", [], _ => Version()) { Count = (0, 0) }]),
+            new("", "", [.. ContainerCommands.All(context), .. images, .. RegistryCommands.All(context), Completion.Of(() => Groups(context), GlobalOptions), SystemCommands.Info(context), new Command("version", "", "Show the version", [], _ => Version()) { Count = (0, 0) }]),
             new("container", "Manage containers", ContainerCommands.OfGroup(context)),
             new("image", "Manage images", ImageCommands.OfGroup(context)),
             new("volume", "Manage volumes", VolumeCommands.OfGroup(context)),

@@ -97,31 +97,18 @@ public static class Creating
 
     private static Container Make(ContainerEngine engine, StoredContainer record, string? name)
     {
+        // Of the few thousand pairs of words one may be taken; digits of the id make any name free.
+        record.Name = name?.TrimStart('/') ?? ContainerNames.NewName();
+        if (name is null && engine.Containers.TryResolve(record.Name) is not null)
+            record.Name += "_" + record.Id![..6];
         try
         {
-            VolumeMounts.Settle(engine, record);
-            return name is not null ? Named(engine, record, name) : AnyName(engine, record);
+            return engine.Containers.Create(record, () => VolumeMounts.Settle(engine, record));
         }
         catch
         {
-            foreach (var volume in record.OwnVolumes ?? [])
-                VolumeUsers.RemoveUnlessUsed(engine, volume, record.Id!);
+            VolumeUsers.RemoveOwn(engine, record.Id!);
             throw;
         }
-    }
-
-    private static Container Named(ContainerEngine engine, StoredContainer record, string name)
-    {
-        record.Name = name.TrimStart('/');
-        return engine.Containers.Create(record);
-    }
-
-    private static Container AnyName(ContainerEngine engine, StoredContainer record)
-    {
-        // Of the few thousand pairs of words one may be taken; digits of the id make any name free.
-        record.Name = ContainerNames.NewName();
-        if (engine.Containers.TryResolve(record.Name) is not null)
-            record.Name += "_" + record.Id![..6];
-        return engine.Containers.Create(record);
     }
 }

@@ -47,7 +47,7 @@ public static class Ending
             state.RestartsAt = delay is { } wait ? Time.Format(DateTime.UtcNow.AddMilliseconds(wait), 0) : null;
             container.WriteState();
         }
-        if (delay is null)
+        if (state.RestartsAt is null)
             container.ClearRunFolder();
         return delay;
     }

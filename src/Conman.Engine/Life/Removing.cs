@@ -26,11 +26,9 @@ public static class Removing
     /// <summary>Removes what lies in folders; the kernel holds nothing of it any more.</summary>
     public static void Erase(ContainerEngine engine, Container container, bool volumes = true)
     {
-        if (volumes)
-        {
-            foreach (var volume in container.Record?.OwnVolumes ?? [])
-                VolumeUsers.RemoveUnlessUsed(engine, volume, container.Id);
-        }
+        // One that was killed while it was made may have some of which no record speaks.
+        if (container.HalfMade || (volumes && container.Record is not { OwnVolumes: null }))
+            VolumeUsers.RemoveOwn(engine, container.Id);
         engine.Tell(container, "destroy");
         engine.Containers.Remove(container);
     }

@@ -123,6 +123,12 @@ public sealed class Container : IDisposable
         Waiting.Readable(process, 10_000);
     }
 
+    /// <summary>Notes another monitor of the same first process.</summary>
+    public void WriteMonitor(int pid, ulong startTime) => Link(MakeRunFolder(), MonitorLink, pid + ":" + startTime);
+
+    /// <summary>It was killed while it was made or removed: there is no record at all, not even a damaged one.</summary>
+    public bool HalfMade => !Files.Exists(RecordFile, Folder.Number) && (RunFolder is not { } run || !Files.Exists(RecordFile, run.Number));
+
     /// <summary>Notes the two, once they are there.</summary>
     public void WriteProcesses((int Pid, ulong StartTime) init, (int Pid, ulong StartTime) monitor)
     {

@@ -109,8 +109,9 @@ public sealed class ContainerStore : IDisposable
     }
 
     /// <summary>Makes a container's folder, locked, takes its name, and writes its record.</summary>
+    /// <param name="settle">Makes what the record will speak of, once there is a folder that owns it.</param>
     /// <exception cref="EngineException">The name is taken.</exception>
-    public Container Create(StoredContainer record)
+    public Container Create(StoredContainer record, Action settle)
     {
         var id = record.Id!;
         var errno = Files.TryMakeDirectory(id, 0x1c0 /* 0700 */, _containers.Number);
@@ -121,6 +122,7 @@ public sealed class ContainerStore : IDisposable
         {
             Files.Lock(container.Folder, wait: true, id);
             Name(record.Name!, id);
+            settle();
             container.WriteRecord(record);
             return container;
         }

@@ -186,13 +186,15 @@ public static class VolumeMounts
         Type = "volume", Name = volume.Name, Source = volume.Data, Destination = target, Driver = "local", Mode = readOnly ? "ro" : "z", RW = !readOnly,
     };
 
-    // Its name follows from the container's: who removes the container finds it without a record.
+    /// <summary>What the names of a container's anonymous volumes begin with: who removes the container finds them without a record.</summary>
+    internal static string OwnPrefix(string id) => id[..48];
+
     private static Volume Anonymous(VolumeStore volumes, StoredContainer record, string target, VolumeOptions? asked)
     {
         var hash = 14695981039346656037ul; // FNV-1a
         foreach (var c in target)
             hash = (hash ^ c) * 1099511628211;
-        var volume = volumes.Create(record.Id![..48] + hash.ToString("x16", System.Globalization.CultureInfo.InvariantCulture), asked?.Labels, asked?.DriverConfig?.Options, anonymous: true, out _);
+        var volume = volumes.Create(OwnPrefix(record.Id!) + hash.ToString("x16", System.Globalization.CultureInfo.InvariantCulture), asked?.Labels, asked?.DriverConfig?.Options, anonymous: true, out _);
         (record.OwnVolumes ??= []).Add(volume.Name);
         return volume;
     }

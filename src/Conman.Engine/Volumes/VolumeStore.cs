@@ -82,21 +82,27 @@ public sealed class VolumeStore(string root)
         return Read(name);
     }
 
-    /// <summary>Every volume, by name.</summary>
-    public List<Volume> All()
+    /// <summary>The names of all volumes, in order, also of those half made.</summary>
+    public List<string> Names()
     {
-        var volumes = new List<Volume>();
         using var all = Files.TryOpen(Folder, OpenFlags.ReadOnly | Files.Directory, out _);
         if (all is null)
-            return volumes;
+            return [];
         var names = Files.List(all, Folder);
+        names.RemoveAll(static name => name[0] == '.');
         names.Sort(StringComparer.Ordinal);
-        foreach (var name in names)
-        {
-            if (name[0] != '.' && Read(name) is { } volume)
-                volumes.Add(volume);
-        }
-        return volumes;
+        return names;
+    }
+
+    /// <summary>Every volume, by name.</summary>
+    public List<Volume> All() => [.. Names().Select(Read).OfType<Volume>()];
+
+    /// <summary>Removes what a killed removal left.</summary>
+    public void RemoveHalfRemoved()
+    {
+        using var all = TryLock();
+        if (all is not null)
+            Sweep(all);
     }
 
     /// <summary>Removes a volume and all that it holds.</summary>

@@ -23,11 +23,19 @@ public static class VolumeUsers
         return users;
     }
 
-    /// <summary>Removes a volume that goes with a container, unless another one has it too (--volumes-from).</summary>
-    public static void RemoveUnlessUsed(ContainerEngine engine, string name, string owner)
+    /// <summary>Removes the anonymous volumes that were made for a container, but those that another one has too (--volumes-from). No record is needed: their names say whose they are.</summary>
+    public static void RemoveOwn(ContainerEngine engine, string owner)
     {
-        if (engine.Volumes.TryFind(name) is null || (Of(engine).TryGetValue(name, out var users) && users.Exists(id => id != owner)))
-            return;
+        Dictionary<string, List<string>>? users = null;
+        foreach (var volume in engine.Volumes.Names())
+        {
+            if (volume.StartsWith(VolumeMounts.OwnPrefix(owner), StringComparison.Ordinal) && !((users ??= Of(engine)).TryGetValue(volume, out var ids) && ids.Exists(id => id != owner)))
+                Remove(engine, volume);
+        }
+    }
+
+    private static void Remove(ContainerEngine engine, string name)
+    {
         try
         {
             engine.Volumes.Remove(name);

@@ -36,7 +36,7 @@ internal static class ContainerView
             case ContainerStatus.Running or ContainerStatus.Paused:
                 var up = "Up " + (Time.Parse(state.StartedAt) is { } started ? Humane.Duration(now - started) : "");
                 if (container.Monitor is null)
-                    up += " (no monitor: run 'conman system recover')";
+                    up += " (unmonitored)";
                 else if (status == ContainerStatus.Paused)
                     up += " (Paused)";
                 else if (HealthState.Read(container) is { } health)

@@ -168,15 +168,12 @@ internal static class LifeCommands
         {
             if (!arguments.Has("force") && !Prompt.Confirms("WARNING! This will remove all stopped containers."))
                 return 0;
-            var (removed, freed) = RemoveStopped(context.Engine, arguments.All("filter"));
-            if (removed.Count > 0)
-                Output.Write("Deleted Containers:\n" + string.Join('\n', removed) + "\n\n");
-            Output.Write($"Total reclaimed space: {Humane.Size(freed.Bytes)}\n");
+            Output.Write($"Total reclaimed space: {Humane.Size(RemoveStopped(context.Engine, arguments.All("filter")).Bytes)}\n");
             return 0;
         }) { Count = (0, 0) };
 
-    /// <summary>Removes those that do not run; their ids, and what they took.</summary>
-    public static (List<string> Ids, DiskUse Freed) RemoveStopped(ContainerEngine engine, List<string> filters)
+    /// <summary>Removes containers that do not run; tells of each, and returns what they took.</summary>
+    public static DiskUse RemoveStopped(ContainerEngine engine, List<string> filters)
     {
         var removed = new List<string>();
         var freed = default(DiskUse);
@@ -189,7 +186,9 @@ internal static class LifeCommands
             Removing.Remove(engine, container, force: false, volumes: true);
             removed.Add(id);
         }
-        return (removed, freed);
+        if (removed.Count > 0)
+            Output.Write("Deleted Containers:\n" + string.Join('\n', removed) + "\n\n");
+        return freed;
     }
 
     private static int? Seconds(Arguments arguments) => (arguments.Get("time") ?? arguments.Get("timeout")) is not { } text ? null

@@ -136,24 +136,29 @@ internal static class VolumeCommands
             filters.RemoveAll(f => f.StartsWith("all=", StringComparison.Ordinal));
             if (!arguments.Has("force") && !Prompt.Confirms($"WARNING! This will remove {(all ? "all" : "anonymous local")} volumes not used by at least one container."))
                 return 0;
-            var engine = context.Engine;
-            var store = engine.Volumes;
-            var users = VolumeUsers.Of(engine);
-            var freed = 0L;
-            var removed = new List<string>();
-            foreach (var volume in Filter(engine, store.All(), filters))
-            {
-                if (users.ContainsKey(volume.Name) || !(all || volume.Record.Anonymous))
-                    continue;
-                freed += VolumeStore.Size(volume);
-                store.Remove(volume.Name);
-                removed.Add(volume.Name);
-            }
-            if (removed.Count > 0)
-                Output.Write("Deleted Volumes:\n" + string.Join('\n', removed) + "\n\n");
-            Output.Write($"Total reclaimed space: {Humane.Size(freed)}\n");
+            Output.Write($"Total reclaimed space: {Humane.Size(RemoveUnused(context.Engine, all, filters))}\n");
             return 0;
         }) { Count = (0, 0) };
+
+    /// <summary>Removes volumes that no container has; tells of each, and returns the bytes that they took.</summary>
+    /// <param name="all">Those that somebody named as well.</param>
+    public static long RemoveUnused(ContainerEngine engine, bool all, List<string> filters)
+    {
+        var users = VolumeUsers.Of(engine);
+        var freed = 0L;
+        var removed = new List<string>();
+        foreach (var volume in Filter(engine, engine.Volumes.All(), filters))
+        {
+            if (users.ContainsKey(volume.Name) || !(all || volume.Record.Anonymous))
+                continue;
+            freed += VolumeStore.Size(volume);
+            engine.Volumes.Remove(volume.Name);
+            removed.Add(volume.Name);
+        }
+        if (removed.Count > 0)
+            Output.Write("Deleted Volumes:\n" + string.Join('\n', removed) + "\n\n");
+        return freed;
+    }
 
     private static Command Exists(ManagerContext context) => new("exists", "VOLUME", "Exit with 0 if a volume exists, else with 1", [],
         arguments => TryInspect(context.Engine, arguments.Words[0]) is null ? 1 : 0);

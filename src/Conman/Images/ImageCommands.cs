@@ -7,6 +7,7 @@ using Conman.Images;
 using Conman.Images.Layers;
 using Conman.Images.References;
 using Conman.Images.Store;
+using Conman.Linux;
 
 namespace Conman;
 
@@ -172,21 +173,28 @@ internal static class ImageCommands
             var all = arguments.Has("all");
             if (!arguments.Has("force") && !Prompt.Confirms($"WARNING! This will remove {(all ? "all images that no container uses" : "all images without a tag")}."))
                 return 0;
-            using var store = context.OpenStore();
-            var used = store.Uses().Select(use => use.Image).ToHashSet();
-            var records = ImageFilters.Apply(store, store.Images.All(), arguments.All("filter"), DateTimeOffset.UtcNow);
-            var ids = new HashSet<Digest>();
-            foreach (var record in records.Where(r => (all || r.Tag is null) && !used.Contains(r.Id)))
-            {
-                ids.Add(record.Id);
-                if (store.Images.Remove(record.Name!))
-                    Output.Write($"Untagged: {ImageView.Familiar(record.Name!)}\n");
-            }
-            var removed = Removal.Collect(store, partial: true);
-            Report(removed, ids);
-            Output.Write($"\nTotal reclaimed space: {Humane.Size(removed.Freed.Bytes)}\n");
+            Output.Write($"\nTotal reclaimed space: {Humane.Size(RemoveUnused(context, all, arguments.All("filter")).Bytes)}\n");
             return 0;
         }) { Count = (0, 0) };
+
+    /// <summary>Removes images that no container uses, and what nothing refers to; tells of each, and returns what they took.</summary>
+    /// <param name="all">Those that have a tag as well.</param>
+    public static DiskUse RemoveUnused(ManagerContext context, bool all, List<string> filters)
+    {
+        using var store = context.OpenStore();
+        var used = store.Uses().Select(use => use.Image).ToHashSet();
+        var records = ImageFilters.Apply(store, store.Images.All(), filters, DateTimeOffset.UtcNow);
+        var ids = new HashSet<Digest>();
+        foreach (var record in records.Where(r => (all || r.Tag is null) && !used.Contains(r.Id)))
+        {
+            ids.Add(record.Id);
+            if (store.Images.Remove(record.Name!))
+                Output.Write($"Untagged: {ImageView.Familiar(record.Name!)}\n");
+        }
+        var removed = Removal.Collect(store, partial: true);
+        Report(removed, ids);
+        return removed.Freed;
+    }
 
     private static Command Check(ManagerContext context) => new("check", "", "Verify every blob, layer and record",
         [new("repair", "remove what is damaged, and unpack again what can be"), new("quick", "look only whether all is there"), new("quiet", "say only what is wrong", Short: 'q')],

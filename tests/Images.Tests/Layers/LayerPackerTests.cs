@@ -151,7 +151,6 @@ public sealed class LayerPackerTests : IDisposable
     public void Random_trees_are_as_GNU_tar_has_them()
     {
         Host.NeedRoot();
-        Skip.If(Environment.GetEnvironmentVariable("CONMAN_SOAK") is null, "a part of make soak: one tree in some dozens differs, and why is not known yet");
         var number = 0;
         const string Options = "--xattrs --xattrs-include='*' --numeric-owner";
         // Names of three letters in folders of folders; kinds, modes, owners, times, attributes and holes as they come.
@@ -170,7 +169,8 @@ public sealed class LayerPackerTests : IDisposable
                     1 => $"ln -s ../{other} {name}",
                     2 => $"mkfifo {name}",
                     3 => $"mknod {name} c {a + 1} {id & 0xfffff}",
-                    4 => $"ln {other} {name} || echo {id} > {name}",
+                    // GNU tar knows no second name of a device or a fifo: it makes two of them.
+                    4 => $"{{ [ -f {other} -o -L {other} ] && ln {other} {name}; }} || echo {id} > {name}",
                     5 => $"truncate -s {id * 3} {name}; echo {id} | dd of={name} bs=1 seek={id} conv=notrunc status=none",
                     6 => $"echo {id} > {name}; setfattr -n user.a{a} -v 0x{mode:x4} {name}; setfattr -n trusted.b -v {b} {name}",
                     7 => $"echo {id} > {name}; setfattr -n security.capability -v 0x0100000200200000000000000000000000000000 {name}",
@@ -192,7 +192,7 @@ public sealed class LayerPackerTests : IDisposable
             using var copy = Files.Open(_scratch[tree + "-ours"], OpenFlags.ReadOnly | Files.Directory);
             using var source = Files.Open(_scratch[tree], OpenFlags.ReadOnly | Files.Directory);
             Assert.Equal(LayerPacker.DigestOf(source), LayerPacker.DigestOf(copy));
-        }, iter: 300, threads: 1);
+        }, iter: Environment.GetEnvironmentVariable("CONMAN_SOAK") is null ? 12 : 300, threads: 1);
     }
 
     private static int MakeFile(int at, ReadOnlySpan<byte> name, byte[] data)

@@ -116,7 +116,7 @@ public class RunTests : ManagerTest
         System.Diagnostics.Process.GetProcessById(monitor).Kill();
         Wait.ForExit(monitor);
         Assert.Equal("running", Inspect("orphan", "{{.State.Status}}"));
-        Assert.Contains("no monitor", Run("ps").Output, StringComparison.Ordinal);
+        Assert.Contains("unmonitored", Run("ps").Output, StringComparison.Ordinal);
         Run("rm", "-f", "orphan").Succeeded();
         AssertNoContainers();
     }
