@@ -252,10 +252,15 @@ public class ProcessTests : ContainerTest
         Runtime.RunContainer(Filter("SCMP_ACT_KILL_PROCESS", "mkdir mkdirat").Args("mkdir", "/tmp/new")).ExitedWith(128 + 31);
 
     // As images have it whose programs write their logs to /dev/stdout; the null device stays whose it is.
-    [SkippableFact]
-    public void The_user_may_open_his_standard_streams_by_name()
+    [SkippableTheory]
+    [InlineData(1000, false)]
+    [InlineData(1000, true)]
+    [InlineData(0, true)]
+    public void The_user_may_open_his_standard_streams_by_name(int user, bool userNamespace)
     {
-        Bundle.User(1000, 1000).Capabilities();
+        Bundle.User(user, user).Capabilities();
+        if (userNamespace)
+            Bundle.UserNamespace();
         string Null() => Runtime.StartProgram("/usr/bin/stat", new Options(), "-c", "%u %g %a", "/dev/null").Wait().Output;
         string before = Null();
         var pipe = new Options { OutputPipe = true };

@@ -64,7 +64,7 @@ public sealed record Bundle(string Path, byte[] Json, Spec Spec)
         Capabilities = Processes.KnownCapabilities,
         Rights = HostRights.Current,
         Home = NeedsHome(Spec.Process) ? Home() : null,
-        ForeignStreams = Spec.Linux?.Namespaces?.Exists(static n => n.Type == "user") is true ? [] : ForeignStreams(Spec.Process?.User?.Uid ?? 0),
+        ForeignStreams = Spec.Linux?.Namespaces?.Exists(static n => n.Type == "user") is true ? [] : StandardStreams.Foreign(Spec.Process?.User?.Uid ?? 0),
         AppArmor = Spec.Process?.ApparmorProfile is { Length: > 0 } && SecurityModules.AppArmor,
         Selinux = (Spec.Linux?.MountLabel is { Length: > 0 } || Spec.Process?.SelinuxLabel is { Length: > 0 }) && Mounts.SelinuxEnabled,
         Landlock = Spec.Annotations is { Count: > 0 } ? Landlock.Version : 0,
@@ -72,21 +72,6 @@ public sealed record Bundle(string Path, byte[] Json, Spec Spec)
         KernelFileSystems = noPivot ? Mounts.PointsOf("proc", "sysfs") : [],
         Hierarchies = CgroupHierarchy.UnifiedOnly ? null : CgroupHierarchy.List(),
     };
-
-    // From inside a user namespace what its users do not own cannot be given to them.
-    internal static List<int> ForeignStreams(uint user)
-    {
-        var foreign = new List<int>(3);
-        for (var stream = 0; stream < 3; stream++)
-        {
-            if (Nodes.TryStatus(stream, "\0"u8, out var status) == 0 && status.File.Uid != user
-                && status.File is not { Type: FileType.CharacterDevice, DeviceMajor: 1, DeviceMinor: 3 })
-            {
-                foreign.Add(stream);
-            }
-        }
-        return foreign;
-    }
 
     // The last one counts, and an empty one is as good as none, as with runc.
     internal static bool NeedsHome(Process? process) =>

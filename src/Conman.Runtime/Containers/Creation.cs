@@ -206,6 +206,8 @@ public sealed class Creation : IDisposable
         _host.Open(_compiled.Plan);
         CheckRoot();
 
+        if (Spec.Linux.UidMappings is { Count: > 0 } && Spec.Process is { Terminal: false })
+            StandardStreams.Give(Spec.Process.User?.Uid ?? 0, Spec.Linux.UidMappings);
         var keep = new List<int>(_host.Numbers);
         for (var fd = 3; fd < 3 + _request.PreservedDescriptors; fd++)
             keep.Add(fd);

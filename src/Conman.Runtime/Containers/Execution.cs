@@ -100,7 +100,7 @@ public static class Execution
             Capabilities = Processes.KnownCapabilities,
             Rights = HostRights.Current,
             Home = HomeOf(container, request.Process),
-            ForeignStreams = request.Streams == (-1, -1, -1) && (joined & Namespaces.User) == 0 ? Bundle.ForeignStreams(request.Process.User?.Uid ?? 0) : [],
+            ForeignStreams = request.Streams == (-1, -1, -1) && (joined & Namespaces.User) == 0 ? StandardStreams.Foreign(request.Process.User?.Uid ?? 0) : [],
             AppArmor = request.Process.ApparmorProfile is { Length: > 0 } && SecurityModules.AppArmor,
             Selinux = request.Process.SelinuxLabel is { Length: > 0 } && Mounts.SelinuxEnabled,
             Landlock = spec.Annotations is { Count: > 0 } ? Landlock.Version : 0,
@@ -131,6 +131,8 @@ public static class Execution
         if (SpecValidator.Affinity(affinity?.Initial, "initial") is { } initial && Processes.TrySetAffinity(initial) is not 0 and var error)
             throw new RuntimeException($"error setting initial CPU affinity {affinity!.Initial}: {LinuxException.Describe(error)}");
         using var agent = filter is { NeedsListener: true } ? SeccompAgent.Connect(spec.Linux.Seccomp!) : null;
+        if (request.Streams == (-1, -1, -1) && !request.Process.Terminal && (joined & Namespaces.User) != 0)
+            StandardStreams.Give(request.Process.User?.Uid ?? 0, spec.Linux.UidMappings);
         var started = Begin(plan, keep, cgroup, pid, request, container);
         if (agent is not null)
             started.TakeListener = listener => agent.Deliver(listener, started.Process.Pid, container.State(ContainerStatus.Running));

@@ -159,6 +159,7 @@ internal static class RunCommand
         }
         catch (NoSuchImageException) when (client.Pull == "missing")
         {
+            _ = Images.References.ImageReference.Parse(config.Image); // what is no name can be nowhere
             Output.Error($"Unable to find image '{config.Image}' locally");
             RegistryCommands.PullFor(context, config.Image, client.Platform, client.Quiet);
             container = Creating.Create(context.Engine, request);

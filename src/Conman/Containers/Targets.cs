@@ -35,7 +35,7 @@ internal static class Targets
     public static List<string> Of(ContainerEngine engine, List<string> words, bool all, Predicate<Container> so)
     {
         if (!all)
-            return words.Count > 0 ? words : throw new CommandLine.UsageException("it needs a container's name or id, or --all");
+            return words.Count > 0 ? words : throw new CommandLine.UsageException("a container's name or id is needed, or --all");
         var ids = new List<string>();
         foreach (var id in engine.Containers.Ids())
         {
