@@ -237,7 +237,7 @@ public class CheckpointTests : ContainerTest
         Bundle.Args("true").Save();
         Directory.CreateDirectory(_image);
         File.WriteAllText(_image + "/descriptors.json", "[\"/dev/null\",\"/dev/null\",\"/dev/null\"]");
-        Restore().FailedWith("criu failed: type RESTORE errno ").FailedWith("Can't open"); // what CRIU's own log says of it
+        Restore().FailedWith("criu failed: type RESTORE errno ").FailedWith("Error (criu/"); // what CRIU's own log says of it
         Runtime.Run(Plain, "restore", "--image-path", Bundle.Folder + "/none", "--bundle", Bundle.Folder, Bundle.Id).FailedWith("cannot open image");
         AssertNothingLeft();
     }
