@@ -38,12 +38,14 @@ soak: setup-test build ## the whole kill sweep, which takes half an hour and mor
 format: ## put the code into the project's format
 	dotnet format Conman.sln
 
-install: build ## install to /usr/local/bin (or PREFIX), with the link conman-runc
+install: build ## install to /usr/local/bin (or PREFIX), with the link conman-runc and a unit of systemd, which is not enabled
 	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/conman
 	ln -sf conman $(DESTDIR)$(PREFIX)/bin/conman-runc
+	mkdir -p $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|@bindir@|$(PREFIX)/bin|' dist/conman.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/conman.service
 
 uninstall: ## remove what install installed
-	rm -f $(DESTDIR)$(PREFIX)/bin/conman $(DESTDIR)$(PREFIX)/bin/conman-runc
+	rm -f $(DESTDIR)$(PREFIX)/bin/conman $(DESTDIR)$(PREFIX)/bin/conman-runc $(DESTDIR)$(PREFIX)/lib/systemd/system/conman.service
 
 clean: ## remove everything that was built
 	rm -rf $(OUT)

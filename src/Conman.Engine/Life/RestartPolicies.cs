@@ -30,5 +30,5 @@ public static class RestartPolicies
 
     /// <summary>Whether a container is started with the host.</summary>
     public static bool AtBoot(RestartPolicy? policy, StoredState state) =>
-        policy?.Name switch { "always" => true, "unless-stopped" => !state.Stopped, "on-failure" => !state.Stopped && state.ExitCode != 0, _ => false } && state.StartedAt is not null;
+        policy?.Name switch { "always" => true, "unless-stopped" => !state.Stopped || state.StoppedWithHost, "on-failure" => !state.Stopped && state.ExitCode != 0, _ => false } && state.StartedAt is not null;
 }

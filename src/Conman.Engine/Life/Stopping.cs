@@ -13,7 +13,8 @@ public static class Stopping
 
     /// <summary>Notes that somebody wants a container stopped, and signals it: no policy starts it again. False: it did not run.</summary>
     /// <param name="signal">Null: the container's own.</param>
-    public static bool Begin(ContainerEngine engine, Container container, int? signal = null)
+    /// <param name="withHost">Nobody wants this one stopped: the host is.</param>
+    public static bool Begin(ContainerEngine engine, Container container, int? signal = null, bool withHost = false)
     {
         var record = container.NeedRecord();
         var waits = container.State.RestartsAt is not null;
@@ -23,6 +24,7 @@ public static class Stopping
             return false;
         }
         container.State.Stopped = true;
+        container.State.StoppedWithHost = withHost;
         container.State.RestartsAt = null;
         if (!container.Transient || container.RunFolder is not null)
             container.WriteState();

@@ -183,7 +183,8 @@ public sealed class Monitor : IDisposable
 
         using var memory = Files.SealedMemory("conman-monitor", config.Encode(options, logName));
         using var helper = Processes.Helper();
-        var spawn = new SpawnOptions { StandardStreams = (nothing.Number, nothing.Number, nothing.Number) };
+        using var home = TryOpenHome();
+        var spawn = new SpawnOptions { StandardStreams = (nothing.Number, nothing.Number, nothing.Number), Cgroup = home };
         foreach (var number in (ReadOnlySpan<int>)[memory.Number, config.control, config.listener, config.console, config.output[0], config.output[1], config.input, config.process,
             config.folder[0], config.folder[1], config.log, config.program])
         {
@@ -191,6 +192,18 @@ public sealed class Monitor : IDisposable
                 spawn.Keep.Add(number);
         }
         _process = Processes.Spawn(helper, ["conman-monitor", "monitor", memory.Number.ToString(), options.Id], [], spawn);
+    }
+
+    // Monitors are in a cgroup of their own: not in the caller's, which a service manager empties when the caller's session or unit ends, and the
+    // containers, which are in others, would go on alone. Null: there is no unified hierarchy, or this process may not make one in it.
+    private static FileDescriptor? TryOpenHome()
+    {
+        const string Name = "/conman-monitors";
+        var folder = (CgroupHierarchy.UnifiedOnly ? CgroupHierarchy.Root : CgroupHierarchy.Root + "/unified") + Name;
+        var home = Files.TryOpen(folder, OpenFlags.ReadOnly | Files.Directory, out var errno);
+        if (home is null && errno == Errno.ENOENT && new CgroupFolder(folder).TryMake() is 0 or Errno.EEXIST)
+            home = Files.TryOpen(folder, OpenFlags.ReadOnly | Files.Directory, out errno);
+        return home;
     }
 
     private int OpenConsole()

@@ -37,4 +37,7 @@ public sealed partial class StoredState
 
     /// <summary>Somebody stopped it: no policy starts it again.</summary>
     public bool Stopped { get; set; }
+
+    /// <summary>It was stopped because the host was: with the host it is started again.</summary>
+    public bool StoppedWithHost { get; set; }
 }
