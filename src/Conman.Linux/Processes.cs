@@ -77,11 +77,17 @@ public delegate ProcessHandle Spawner(FileDescriptor executable, ReadOnlySpan<st
 public static unsafe class Processes
 {
     /// <summary>conman-init in a sealed memfd.</summary>
-    public static FileDescriptor Helper()
+    public static FileDescriptor Helper() => Files.SealedMemory("conman-init", HelperImage, executable: true);
+
+    /// <summary>The helper itself, an ELF file.</summary>
+    public static ReadOnlySpan<byte> HelperImage
     {
-        nint size;
-        var file = Native.conman_helper(&size);
-        return Files.SealedMemory("conman-init", new ReadOnlySpan<byte>(file, (int)size), executable: true);
+        get
+        {
+            nint size;
+            var file = Native.conman_helper(&size);
+            return new ReadOnlySpan<byte>(file, (int)size);
+        }
     }
 
     /// <summary>clone3(CLONE_VM|CLONE_VFORK|CLONE_PIDFD) and execveat(2) of an open file. The process is a child of this one.</summary>

@@ -1,5 +1,6 @@
 // create: a container's folder, its name and its record. Nothing runs, and nothing is mounted.
 
+using Conman.Engine.Pods;
 using Conman.Engine.Rootfs;
 using Conman.Engine.Settings;
 using Conman.Engine.Store;
@@ -24,7 +25,11 @@ public sealed record CreateRequest
 
     public required HostConfig HostConfig { get; init; }
 
+    /// <summary>The id of a pod; null: none.</summary>
     public string? Pod { get; init; }
+
+    /// <summary>It is what holds a pod together, with no image and no program; null: it is not.</summary>
+    public StoredPod? Holds { get; init; }
 }
 
 /// <summary>There is no such image here.</summary>
@@ -42,14 +47,18 @@ public static class Creating
             Created = Time.Now,
             Rootfs = request.Rootfs,
             Pod = request.Pod,
+            Holds = request.Holds,
             Config = request.Config,
             HostConfig = request.HostConfig,
         };
         // From here until the record names the image's layers nobody removes them.
-        using var shared = request.Rootfs is null ? engine.Images.Leases.Share() : null;
-        if (request.Rootfs is null)
+        var ofImage = request.Rootfs is null && request.Holds is null;
+        using var shared = ofImage ? engine.Images.Leases.Share() : null;
+        if (ofImage)
             TakeImage(engine.Images, record);
-        if (record.Config.Entrypoint is not { Count: > 0 } && record.Config.Cmd is not { Count: > 0 })
+        else if (request.Holds is not null)
+            record.Layers = [];
+        if (request.Holds is null && record.Config.Entrypoint is not { Count: > 0 } && record.Config.Cmd is not { Count: > 0 })
             throw new EngineException("no command specified: neither the image nor the command line has one");
 
         RefuseMissing(record);
@@ -74,8 +83,6 @@ public static class Creating
     {
         var host = record.HostConfig!;
         SettingsRules.RefuseNetworks(host, null);
-        if (record.Pod is not null)
-            throw new EngineException("--pod: there are no pods yet");
     }
 
     private static void TakeImage(ImageStore images, StoredContainer record)

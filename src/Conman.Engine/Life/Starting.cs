@@ -4,6 +4,7 @@
 // what it spawned; the mount is attached nowhere; the rest is found by the id.
 
 using Conman.Engine.Monitoring;
+using Conman.Engine.Pods;
 using Conman.Engine.Rootfs;
 using Conman.Engine.Specs;
 using Conman.Engine.Store;
@@ -13,6 +14,7 @@ using Conman.Runtime;
 using Conman.Runtime.Containers;
 using Container = Conman.Engine.Store.Container;
 using ContainerStatus = Conman.Engine.Store.ContainerStatus;
+using OciContainer = Conman.Runtime.Containers.Container;
 
 namespace Conman.Engine.Life;
 
@@ -45,7 +47,9 @@ public static class Starting
             container.KillMonitor(); // which waits for the time of the next restart
         Ending.Release(engine, container);
         container.RemoveExit();
-        (state.RestartsAt, state.Stopped, state.Error) = (null, false, null);
+        if (record.Pod is { } pod)
+            PodStore.Hold(engine, pod);
+        (state.RestartsAt, state.Stopped, state.StoppedWithHost, state.Error) = (null, false, false, null);
         if (!byPolicy)
             (state.RestartCount, state.RestartDelay) = (0, 0);
         try
@@ -104,6 +108,8 @@ public static class Starting
             PidOf = text => PidOf(engine, text),
             FolderOf = text => engine.Containers.Path + "/" + engine.Containers.Resolve(text),
             SecretOf = engine.Secrets.Read,
+            SharedMemoryOf = text => volumes.Hold(SharedMemory(engine, text)),
+            Holds = record.Holds is not null,
         });
         // Opened anew: the lock on the container's folder goes with the descriptor that has it, and must not live on in the monitor.
         using var exit = Files.Open(".", OpenFlags.ReadOnly | Files.Directory, container.ExitFolder.Number);
@@ -132,6 +138,27 @@ public static class Starting
     {
         using var other = engine.Containers.Open(text);
         return other.Init?.Pid ?? throw new EngineException($"cannot join the namespaces of container {text}: it is not running");
+    }
+
+    // Whoever shares System V's memory shares POSIX's too, which is files.
+    private static FileDescriptor SharedMemory(ContainerEngine engine, string text)
+    {
+        const long TmpfsMagic = 0x01021994;
+        var id = engine.Containers.Resolve(text);
+        using var runtime = OciContainer.TryOpen(engine.RuntimeRoot, id) ?? throw new EngineException($"cannot join the IPC namespace of container {text}: it is not running");
+        FileDescriptor tree;
+        try
+        {
+            tree = SharedTree.Copy(runtime, "/dev/shm");
+        }
+        catch (RuntimeException e)
+        {
+            throw new EngineException($"cannot join the IPC namespace of container {text}: it has no /dev/shm to share", e);
+        }
+        if (Files.FileSystemType(tree, "/dev/shm") == TmpfsMagic)
+            return tree;
+        tree.Dispose();
+        throw new EngineException($"cannot join the IPC namespace of container {text}: it has no /dev/shm to share");
     }
 
     /// <summary>Docker's exit code for a program that could not be started: 126 where it may not be executed, 127 where it is not there, else 125.</summary>

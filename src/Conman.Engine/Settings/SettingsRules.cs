@@ -24,8 +24,6 @@ public static class SettingsRules
             if (name is not ("max-size" or "max-file" or "tag"))
                 throw new EngineException($"--log-opt {name}: there is no such option: it is max-size, max-file or tag");
         }
-        if (host.Init is true)
-            throw new EngineException("--init: conman has no init for containers yet: an image's own, such as tini, does as well");
         if (host.Runtime is not ("" or "conman" or "conman-runc"))
             throw new EngineException($"unknown runtime {host.Runtime}: conman is its own");
         if (host.StorageOpt is { Count: > 0 })

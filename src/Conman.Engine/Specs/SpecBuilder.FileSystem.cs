@@ -76,6 +76,11 @@ public sealed partial class SpecBuilder
         mounts.Add(new Mount { Destination = "/dev/mqueue", Type = "mqueue", Source = "mqueue", Options = ["nosuid", "noexec", "nodev"] });
         if (_ipc.Kind == NamespaceKind.None)
             return mounts;
+        if (_ipc.Kind == NamespaceKind.Container && _in.SharedMemoryOf is { } sharedMemoryOf)
+        {
+            mounts.Add(new Mount { Destination = "/dev/shm", Type = "bind", Source = sharedMemoryOf(_ipc.Argument), Options = ["bind", "nosuid", "noexec", "nodev"] });
+            return mounts;
+        }
         var size = _in.Host.ShmSize > 0 ? _in.Host.ShmSize : DefaultShmSize;
         mounts.Add(new Mount { Destination = "/dev/shm", Type = "tmpfs", Source = "shm", Options = ["nosuid", "noexec", "nodev", "mode=1777", "size=" + size] });
         return mounts;

@@ -13,16 +13,8 @@ public sealed partial class SpecBuilder
     private void AddResources()
     {
         var host = _in.Host;
-        var resources = _linux.Resources = new Resources
-        {
-            Devices = [new DeviceCgroup { Allow = _privileged, Access = "rwm" }],
-            Pids = host.PidsLimit is null && !_in.LimitsProcesses ? null : new PidsResources { Limit = host.PidsLimit switch { null => MostProcesses, 0 => -1, var limit => limit } },
-        };
-        AddMemory(resources, host);
-        AddCpu(resources, host);
-        AddBlockIo(resources, host);
-        foreach (var (file, value) in host.CgroupConf ?? [])
-            (resources.Unified ??= [])[file] = value;
+        var resources = _linux.Resources = Limits(host, _in.LimitsProcesses);
+        resources.Devices = [new DeviceCgroup { Allow = _privileged, Access = "rwm" }];
 
         _linux.Devices = [];
         if (_privileged)
@@ -38,6 +30,22 @@ public sealed partial class SpecBuilder
 
         if (host.CgroupParent.Length > 0)
             _linux.CgroupsPath = System.IO.Path.TrimEndingDirectorySeparator(host.CgroupParent) + "/conman-" + _in.Id;
+    }
+
+    /// <summary>What may be used: all of a container's resources but its devices.</summary>
+    /// <param name="limitsProcesses">The host can limit how many processes there are.</param>
+    internal static Resources Limits(HostConfig host, bool limitsProcesses)
+    {
+        var resources = new Resources
+        {
+            Pids = host.PidsLimit is null && !limitsProcesses ? null : new PidsResources { Limit = host.PidsLimit switch { null => MostProcesses, 0 => -1, var limit => limit } },
+        };
+        AddMemory(resources, host);
+        AddCpu(resources, host);
+        AddBlockIo(resources, host);
+        foreach (var (file, value) in host.CgroupConf ?? [])
+            (resources.Unified ??= [])[file] = value;
+        return resources;
     }
 
     private static void AddMemory(Resources resources, HostConfig host)

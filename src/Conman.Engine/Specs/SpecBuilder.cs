@@ -57,6 +57,8 @@ public sealed partial class SpecBuilder
         builder.AddNamespaces();
         builder.AddFileSystem();
         builder.AddResources();
+        if (inputs.Host.Init is true)
+            builder.AddInit();
         if (inputs.Host.HooksDir is { Count: > 0 } folders)
             HookFolder.Add(builder._spec, folders, inputs.Volumes.Count > 0);
         return builder._spec;
@@ -70,7 +72,7 @@ public sealed partial class SpecBuilder
         if (config.Tty && host.ConsoleSize is [var rows, var columns])
             _process.ConsoleSize = new Box { Height = rows, Width = columns };
         _process.User = new User { Uid = user.Uid, Gid = user.Gid, AdditionalGids = user.Groups, Umask = config.Umask.Length > 0 ? Octal("umask", config.Umask) : null };
-        _process.Args = Arguments(config.Entrypoint, config.Cmd);
+        _process.Args = _in.Holds ? [] : Arguments(config.Entrypoint, config.Cmd);
         _process.Env = Environment(user.Home);
         _process.Cwd = config.WorkingDir.Length > 0 ? System.IO.Path.GetFullPath("/" + config.WorkingDir) : "/";
         _process.NoNewPrivileges = _security.NoNewPrivileges;
@@ -179,6 +181,11 @@ public sealed partial class SpecBuilder
     {
         if (_in.Config.Hostname.Length > 0)
             return _in.Config.Hostname;
+        if (_uts.Kind == NamespaceKind.Container && _in.FolderOf is { } folderOf && Files.TryOpen(folderOf(_uts.Argument) + "/hostname", OpenFlags.ReadOnly, out _) is { } theirs)
+        {
+            using (theirs)
+                return System.Text.Encoding.UTF8.GetString(Files.ReadAll(theirs, "hostname")).TrimEnd('\n');
+        }
         if (_uts.Kind != NamespaceKind.Host && _network.Kind != NamespaceKind.Host)
             return _in.Id[..Math.Min(12, _in.Id.Length)];
         // A container with the host's network answers to the host's name.

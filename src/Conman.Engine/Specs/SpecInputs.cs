@@ -40,6 +40,12 @@ public sealed record SpecInputs
     /// <summary>The folder (<see cref="LibFolder"/>) of another container, whose network and thus names are shared.</summary>
     public Func<string, string>? FolderOf { get; init; }
 
+    /// <summary>Where /dev/shm of another container is, by its name or id; null: it cannot be shared.</summary>
+    public Func<string, string>? SharedMemoryOf { get; init; }
+
+    /// <summary>There is no program: it holds the namespaces of a pod.</summary>
+    public bool Holds { get; init; }
+
     /// <summary>Address and names of the container in its networks, for /etc/hosts.</summary>
     public IReadOnlyList<(string Address, string Names)> OwnAddresses { get; init; } = [];
 

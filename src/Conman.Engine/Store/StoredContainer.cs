@@ -1,5 +1,6 @@
 // container.json: everything that was asked for when a container was created. With the image's layers it is all that a start needs.
 
+using Conman.Engine.Pods;
 using Conman.Engine.Settings;
 using Conman.Engine.Volumes;
 using Conman.Oci;
@@ -31,8 +32,11 @@ public sealed partial class StoredContainer
     /// <summary>A folder of the host in place of an image (<c>--rootfs</c>), absolute.</summary>
     public string? Rootfs { get; set; }
 
-    /// <summary>The pod that it belongs to; null: none.</summary>
+    /// <summary>The id of the pod that it belongs to; null: none.</summary>
     public string? Pod { get; set; }
+
+    /// <summary>It runs nothing, and holds a pod together; null: it does not.</summary>
+    public StoredPod? Holds { get; set; }
 
     /// <summary>The anonymous volumes that were made for it and go with it.</summary>
     public List<string>? OwnVolumes { get; set; }

@@ -92,6 +92,7 @@ internal sealed class HostPreparer : IDisposable
             return Files.Open(tree.Path, OpenFlags.Path | Files.NoFollow);
         }
         var fd = Mounts.TryCloneTree(tree.Path, tree.Recursive, out var errno, follow: tree.Follow)
+            ?? (errno == Errno.EINVAL ? OwnDescriptor(tree.Path) : null)
             ?? throw new RuntimeException($"cannot open {tree.Path}: {LinuxException.Describe(errno)}");
         tree.IsDirectory = Files.Status(fd, tree.Path).Type == FileType.Directory;
         if (tree.MustBeProc && Files.FileSystemType(fd, tree.Path) != ProcMagic)
@@ -102,6 +103,10 @@ internal sealed class HostPreparer : IDisposable
 
         return Prepared(tree, fd);
     }
+
+    // Before Linux 6.15 what is attached nowhere cannot be copied. It need not be: whoever names a descriptor of his has nothing else to do with it.
+    private static FileDescriptor? OwnDescriptor(string path) =>
+        path.StartsWith("/proc/self/fd/", StringComparison.Ordinal) && int.TryParse(path.AsSpan("/proc/self/fd/".Length), out var number) ? Files.Duplicate(number) : null;
 
     private static FileDescriptor Prepared(HostTree tree, FileDescriptor fd)
     {

@@ -29,6 +29,7 @@ internal static class Completion
         ("CONTAINER", "ps -a --format {{.Names}}"),
         ("IMAGE", "images --format {{.Repository}}:{{.Tag}}"),
         ("VOLUME", "volume ls -q"),
+        ("POD", "pod ps --format {{.Name}}"),
         ("SECRET", "secret ls --format {{.Name}}"),
     ];
 

@@ -89,7 +89,8 @@ internal sealed class ContainerFilters
             case "network":
                 return (c, _) => values.Contains(c.Record?.HostConfig?.NetworkMode ?? "");
             case "pod":
-                return (c, _) => c.Record?.Pod is { } pod && values.Exists(v => pod == v);
+                var pods = values.ConvertAll(v => Engine.Pods.PodStore.TryResolve(engine, v) ?? v);
+                return (c, _) => c.Record?.Pod is { } pod && pods.Contains(pod);
             case "health":
                 return (c, s) => values.Contains(s == ContainerStatus.Running && HealthState.Read(c) is { } health ? health.Status : "none");
             case "is-task":

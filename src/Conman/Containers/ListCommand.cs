@@ -47,8 +47,8 @@ internal static class ListCommand
             foreach (var id in engine.Containers.Ids())
             {
                 using var container = engine.Containers.TryOpen(id);
-                if (container is null)
-                    continue;
+                if (container is null || container.Record?.Holds is not null)
+                    continue; // `pod ps` lists those
                 var status = ContainerView.Status(engine, container);
                 if ((all || status is ContainerStatus.Running or ContainerStatus.Paused or ContainerStatus.Restarting) && filters.Pass(container, status))
                     rows.Add((container.Record?.Created ?? "", ContainerView.Row(engine, container, status, now, whole, size)));

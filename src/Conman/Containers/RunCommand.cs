@@ -4,6 +4,7 @@ using Conman.CommandLine;
 using Conman.Engine;
 using Conman.Engine.Life;
 using Conman.Engine.Monitoring;
+using Conman.Engine.Pods;
 using Conman.Engine.Settings;
 using Conman.Engine.Store;
 using Conman.Linux;
@@ -123,6 +124,9 @@ internal static class RunCommand
             {
                 using (var ended = engine.Containers.TryOpenLocked(container.Id))
                 {
+                    // Its policy may have been changed meanwhile; what wants it started again is its monitor's to do.
+                    if (ended?.Record?.HostConfig?.RestartPolicy is { Name: not ("" or "no") })
+                        return exit.Code;
                     if (ended is not null)
                         Ending.Settle(engine, ended);
                 }
@@ -148,7 +152,7 @@ internal static class RunCommand
             Rootfs = client.Rootfs ? RootOf(config.Image) : null,
             Config = config,
             HostConfig = options.Host,
-            Pod = client.Pod,
+            Pod = client.Pod is { } pod ? PodOf(context, pod, options.Host) : null,
         };
         if (client.Pull == "always" && !client.Rootfs)
             RegistryCommands.PullFor(context, config.Image, client.Platform, client.Quiet);
@@ -167,6 +171,16 @@ internal static class RunCommand
         if (client.CidFile is { } file)
             Files.Publish(Files.CurrentDirectory, Path.GetFullPath(file), System.Text.Encoding.UTF8.GetBytes(container.Id), 0x1a4 /* 0644 */);
         return container;
+    }
+
+    // `new:NAME` makes it.
+    private static string PodOf(ManagerContext context, string text, HostConfig host)
+    {
+        var pod = text.StartsWith("new:", StringComparison.Ordinal)
+            ? PodStore.Create(context.Engine, new PodRequest(text[4..], new ContainerConfig(), new HostConfig(), [.. PodStore.DefaultShares]))
+            : PodStore.Resolve(context.Engine, text);
+        PodStore.Join(context.Engine, pod, host);
+        return pod;
     }
 
     private static string RootOf(string folder)

@@ -9,6 +9,16 @@ internal sealed partial class RunOptions
     /// <summary>The options; <c>run</c> has all, <c>create</c> all but those of who stays to watch.</summary>
     public static Option[] Table(bool create) => create ? Array.FindAll(All(), static o => o.Name is not ("detach" or "detach-keys" or "sig-proxy")) : All();
 
+    /// <summary>Those that <c>update</c> has too: limits, the restart policy, and what the health check is.</summary>
+    public static Option[] Changeable() => Array.FindAll(All(), static o => o.Name.StartsWith("health-", StringComparison.Ordinal) || o.Name is "blkio-weight" or "blkio-weight-device"
+        or "cpu-period" or "cpu-quota" or "cpu-rt-period" or "cpu-rt-runtime" or "cpu-shares" or "cpus" or "cpuset-cpus" or "cpuset-mems"
+        or "device-read-bps" or "device-read-iops" or "device-write-bps" or "device-write-iops" or "kernel-memory"
+        or "memory" or "memory-reservation" or "memory-swap" or "memory-swappiness" or "no-healthcheck" or "pids-limit" or "restart");
+
+    /// <summary>Those that <c>pod create</c> has too: what belongs to namespaces that are shared.</summary>
+    public static Option[] OfPod() => Array.FindAll(All(), static o => o.Name is "add-host" or "cgroup-parent" or "dns" or "dns-opt" or "dns-option" or "dns-search" or "hostname" or "ip" or "ip6"
+        or "label" or "label-file" or "mac-address" or "name" or "net" or "net-alias" or "network" or "network-alias" or "publish" or "shm-size" or "sysctl");
+
     private static Option[] All() =>
     [
         new("add-host", "another line of /etc/hosts", "NAME:ADDRESS", Repeats: true),
@@ -84,7 +94,7 @@ internal sealed partial class RunOptions
         new("pid", "pid namespace: private, host, container:NAME or ns:PATH", "MODE"),
         new("pids-limit", "how many processes (default 2048); -1 for no limit", "NUMBER"),
         new("platform", "OS/ARCHITECTURE[/VARIANT] of the image", "PLATFORM"),
-        new("pod", "run in a pod", "POD"),
+        new("pod", "run in a pod; new:NAME makes it", "POD"),
         new("privileged", "all capabilities and devices, and nothing hidden or refused"),
         new("publish", "make a port reachable from outside", "[[IP:]HOST:]CONTAINER[/PROTOCOL]", 'p', Repeats: true),
         new("publish-all", "make all exposed ports reachable from outside", Short: 'P'),

@@ -52,9 +52,9 @@ internal sealed partial class RunOptions
     private bool _healthGiven, _noHealth;
     private string? _readOnlyTmpfs;
 
-    public ContainerConfig Config { get; } = new();
+    public ContainerConfig Config { get; private init; } = new();
 
-    public HostConfig Host { get; } = new();
+    public HostConfig Host { get; private init; } = new();
 
     public NetworkingConfig? Networking { get; private set; }
 
@@ -72,6 +72,34 @@ internal sealed partial class RunOptions
             result.Config.Cmd = arguments.Words.GetRange(1, arguments.Words.Count - 1);
         result.Complete(create);
         return result;
+    }
+
+    /// <summary>Reads a command line of <c>pod create</c>.</summary>
+    public static RunOptions ParsePod(Arguments arguments)
+    {
+        var result = new RunOptions();
+        foreach (var (name, value) in arguments.Given)
+        {
+            if (name is not ("share" or "pod-id-file" or "replace"))
+                result.Set(name, value);
+        }
+        result.Complete(create: true);
+        return result;
+    }
+
+    /// <summary>Puts options of <c>update</c> into a container's settings, as if it had been made with them.</summary>
+    public static void Change(Arguments arguments, ContainerConfig config, HostConfig host)
+    {
+        var result = new RunOptions { Config = config, Host = host };
+        foreach (var (name, value) in arguments.Given)
+        {
+            if (value.Length == 0 && name is "cpuset-cpus" or "cpuset-mems")
+                throw new UsageException($"--{name}: it cannot be emptied: name all of them");
+            result.Set(name, value);
+        }
+        if (result._noHealth)
+            config.Healthcheck = result._healthGiven ? throw new UsageException("--no-healthcheck: contradicts the other --health options") : new Healthcheck { Test = ["NONE"] };
+        MountValues.Checked(() => SettingsRules.Check(config, host));
     }
 
     private void Set(string name, string value)

@@ -40,7 +40,7 @@ internal static class Targets
         foreach (var id in engine.Containers.Ids())
         {
             using var container = engine.Containers.TryOpen(id);
-            if (container is not null && so(container))
+            if (container is not null && container.Record?.Holds is null && so(container))
                 ids.Add(id);
         }
         return ids;
