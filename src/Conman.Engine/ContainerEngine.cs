@@ -5,6 +5,7 @@ using Conman.Engine.Secrets;
 using Conman.Engine.Store;
 using Conman.Engine.Volumes;
 using Conman.Images;
+using Conman.Images.References;
 using Conman.Images.Store;
 
 namespace Conman.Engine;
@@ -45,6 +46,7 @@ public sealed class ContainerEngine : IDisposable
     {
         var images = ImageStore.Open(Root);
         images.Uses = Uses;
+        images.Images.Told = (action, name, id) => TellImage(action, id ?? name, name);
         return images;
     }
 
@@ -65,7 +67,10 @@ public sealed class ContainerEngine : IDisposable
         Events.Append("container", action, container.Id, attributes);
     }
 
-    public VolumeStore Volumes => _volumes ??= new VolumeStore(Root);
+    /// <summary>Writes down that something happened to an image.</summary>
+    public void TellImage(string action, string id, string name) => Events.Append("image", action, id, new() { ["name"] = ImageReference.Shorten(name) });
+
+    public VolumeStore Volumes => _volumes ??= new VolumeStore(Root, (action, name) => Events.Append("volume", action, name, new() { ["driver"] = "local" }));
 
     public SecretStore Secrets => _secrets ??= new SecretStore(Root);
 

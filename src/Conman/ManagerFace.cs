@@ -123,9 +123,10 @@ internal static class ManagerFace
         var images = ImageCommands.All(context);
         return
         [
-            new("", "", [.. ContainerCommands.All(context), .. images, .. RegistryCommands.All(context), Completion.Of(() => Groups(context), GlobalOptions), SystemCommands.Info(context), new Command("version", "", "Show the version", [], _ => Version()) { Count = (0, 0) }]),
+            new("", "", [.. ContainerCommands.All(context), .. images, .. RegistryCommands.All(context), Completion.Of(() => Groups(context), GlobalOptions), EventCommand.Of(context), HostCommands.Info(context), HostCommands.Version]),
             new("container", "Manage containers", ContainerCommands.OfGroup(context)),
             new("image", "Manage images", ImageCommands.OfGroup(context)),
+            new("pod", "Manage pods: containers that share namespaces", PodCommands.Of(context)),
             new("volume", "Manage volumes", VolumeCommands.OfGroup(context)),
             new("secret", "Manage secrets", SecretCommands.OfGroup(context)),
             new("system", "Look after the host", SystemCommands.All(context)),

@@ -18,7 +18,7 @@ internal static class Program
             ["oci", ..] => OciFace.Run("conman oci", args, 1),
             [UnpackProcess.Word, ..] => UnpackProcess.Run(args.AsSpan(1)), // by itself, for every layer
             [MonitorSettings.ExitWord or MonitorSettings.RestartWord or MonitorSettings.HealthWord, ..] when args.Length == 4 => InternalCommands.Run(args),
-            ["--version" or "-v" or "version"] => ManagerFace.Version(),
+            ["--version" or "-v"] => ManagerFace.Version(),
             _ => ManagerFace.Run(args),
         };
     }

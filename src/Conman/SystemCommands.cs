@@ -20,7 +20,7 @@ internal static class SystemCommands
         ["Type"] = "TYPE", ["TotalCount"] = "TOTAL", ["Active"] = "ACTIVE", ["Size"] = "SIZE", ["Reclaimable"] = "RECLAIMABLE",
     };
 
-    public static List<Command> All(ManagerContext context) => [DiskUsage(context), Prune(context), Recover(context), StartWithHost(context), Info(context)];
+    public static List<Command> All(ManagerContext context) => [DiskUsage(context), Prune(context), Recover(context), StartWithHost(context), StopWithHost(context), EventCommand.Of(context), HostCommands.Info(context), Check(context)];
 
     private static Command DiskUsage(ManagerContext context) => new("df", "", "Show what is on the disk, as du counts it",
         [new("format", "table, json or a Go template", "FORMAT"), new("verbose", "a line for each image", Short: 'v')],
@@ -144,6 +144,21 @@ internal static class SystemCommands
             }
         }) { Count = (0, 0) };
 
+    // Images as `image check` does it, and then what the engine's own records are.
+    private static Command Check(ManagerContext context) => new("check", "", "Verify images, containers and volumes",
+        ImageCommands.CheckOptions,
+        arguments =>
+        {
+            var images = ImageCommands.RunCheck(context, arguments);
+            var quiet = arguments.Has("quiet");
+            var findings = Inspection.Findings(context.Engine, arguments.Has("repair"), out var containers, out var volumes, out var repaired);
+            foreach (var finding in findings)
+                Output.Write(finding + "\n");
+            if (!quiet)
+                Output.Write($"{containers} containers, {volumes} volumes: {(findings.Count == 0 ? "no errors" : findings.Count == 1 ? "1 error" : $"{findings.Count} errors")}{(repaired > 0 ? $", {repaired} repaired" : "")}\n");
+            return findings.Count > repaired ? 1 : images;
+        }) { Count = (0, 0) };
+
     private static Command StartWithHost(ManagerContext context) => new("start", "", "Start the containers whose restart policy wants it: after the host has started", [],
         _ =>
         {
@@ -153,53 +168,26 @@ internal static class SystemCommands
             return failures == 0 ? 0 : 1;
         }) { Count = (0, 0) };
 
+    private static Command StopWithHost(ManagerContext context) => new("stop", "", "Stop all containers because the host stops: 'system start' starts them again",
+        [new("time", "seconds until SIGKILL (default: each container's, or 10)", "SECONDS", 't')],
+        arguments =>
+        {
+            var engine = context.Engine;
+            var stopping = new List<(string Id, int Seconds)>();
+            foreach (var id in engine.Containers.Ids())
+            {
+                using var container = engine.Containers.TryOpenLocked(id);
+                if (container?.Record?.Config is { } config && (container.Init is not null || container.State.RestartsAt is not null) && Stopping.Begin(engine, container, withHost: true))
+                    stopping.Add((id, arguments.Get("time") is null ? config.StopTimeout ?? Stopping.DefaultTimeout : arguments.Number("time", 0)));
+            }
+            return Targets.Each(stopping.Select(s => s.Id), id => Stopping.Finish(engine, id, stopping.Find(s => s.Id == id).Seconds is >= 0 and var seconds ? seconds : null));
+        }) { Count = (0, 0) };
+
     private static Action<string> Failed(Action count) => message =>
     {
         Output.Error("conman: " + message);
         count();
     };
-
-    /// <summary>What is known of the host and of what is on it.</summary>
-    public static Command Info(ManagerContext context) => new("info", "", "Show what is known of this host", [new("format", "json or a Go template", "FORMAT", 'f')],
-        arguments =>
-        {
-            var engine = context.Engine;
-            var counts = new int[Enum.GetValues<ContainerStatus>().Length];
-            foreach (var id in engine.Containers.Ids())
-            {
-                using var container = engine.Containers.TryOpen(id);
-                if (container is not null)
-                    counts[(int)ContainerView.Status(engine, container)]++;
-            }
-            using var store = context.OpenStore();
-            var shown = new JsonObject
-            {
-                ["Containers"] = counts.Sum(),
-                ["ContainersRunning"] = counts[(int)ContainerStatus.Running],
-                ["ContainersPaused"] = counts[(int)ContainerStatus.Paused],
-                ["ContainersStopped"] = counts.Sum() - counts[(int)ContainerStatus.Running] - counts[(int)ContainerStatus.Paused],
-                ["Images"] = store.Images.All([]).Select(r => r.Id).Distinct().Count(),
-                ["ServerVersion"] = Build.Version,
-                ["Driver"] = "overlay2",
-                ["LoggingDriver"] = "json-file",
-                ["CgroupVersion"] = CgroupHierarchy.UnifiedOnly ? "2" : "1",
-                ["KernelVersion"] = Encoding.UTF8.GetString(Files.ReadAll("/proc/sys/kernel/osrelease")).Trim(),
-                ["OSType"] = "linux",
-                ["Architecture"] = System.Runtime.InteropServices.RuntimeInformation.OSArchitecture == System.Runtime.InteropServices.Architecture.Arm64 ? "aarch64" : "x86_64",
-                ["NCPU"] = Environment.ProcessorCount,
-                ["MemTotal"] = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes,
-                ["Name"] = Environment.MachineName,
-                ["DockerRootDir"] = engine.Root,
-                ["RunRoot"] = engine.RunRoot,
-            };
-            if (arguments.Get("format") is "json")
-                Output.Write(Json.Compact(shown) + "\n");
-            else if (arguments.Get("format") is { } format)
-                Output.Write(GoTemplate.Parse(format).Execute(shown) + "\n");
-            else
-                Output.Write(string.Concat(shown.Select(field => $"{field.Key}: {field.Value}\n")));
-            return 0;
-        }) { Count = (0, 0) };
 
     private static JsonObject Row(string type, int count, int active, DiskUse use, DiskUse reclaimable) => new()
     {

@@ -54,6 +54,9 @@ public sealed class EventLog(string runRoot)
     /// <summary>The file that grows, absolute.</summary>
     public string Path => runRoot + "/events";
 
+    /// <summary>The file before it, absolute.</summary>
+    public string Earlier => Path + ".1";
+
     /// <summary>Writes an event. That it cannot be written is no reason for anything else to fail.</summary>
     public void Append(string type, string action, string id, Dictionary<string, string> attributes)
     {
@@ -67,11 +70,27 @@ public sealed class EventLog(string runRoot)
             Time = ticks / TimeSpan.TicksPerSecond,
             TimeNano = ticks * 100,
         }.ToUtf8(indented: false);
-        using var file = Files.TryOpen(Path, OpenFlags.WriteOnly | OpenFlags.Create | OpenFlags.Append, out _, mode: 0x180 /* 0600 */);
+        using var file = TryOpen(out var errno) ?? (errno == Errno.ENOENT ? OpenFirst() : null);
         if (file is null)
             return;
         Files.TryWrite(file.Number, [.. line, (byte)'\n']);
         if (Files.Status(file, Path).Size > (ulong)Largest)
-            Files.TryRename(Path, Path + ".1");
+            Files.TryRename(Path, Earlier);
+    }
+
+    private FileDescriptor? TryOpen(out int errno) => Files.TryOpen(Path, OpenFlags.WriteOnly | OpenFlags.Create | OpenFlags.Append, out errno, mode: 0x180 /* 0600 */);
+
+    // Nothing was run since the host was started.
+    private FileDescriptor? OpenFirst()
+    {
+        try
+        {
+            Files.MakeDirectories(runRoot, 0x1c0 /* 0700 */);
+        }
+        catch (LinuxException)
+        {
+            return null;
+        }
+        return TryOpen(out _);
     }
 }

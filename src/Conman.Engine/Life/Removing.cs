@@ -17,6 +17,11 @@ public static class Removing
             throw new EngineException($"cannot remove container {Shown(container)}: it is running: stop it before, or use --force");
         if (!force && status is ContainerStatus.Restarting)
             throw new EngineException($"cannot remove container {Shown(container)}: it is restarting: stop it before, or use --force");
+        if (container.Init is not null)
+        {
+            engine.Tell(container, "kill", ("signal", "9"));
+            engine.Tell(container, "die", ("exitCode", "137"));
+        }
         // First the monitor: it has nothing to say about this end.
         container.KillMonitor();
         Ending.Release(engine, container);

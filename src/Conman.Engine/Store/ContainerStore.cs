@@ -160,12 +160,15 @@ public sealed class ContainerStore : IDisposable
     public void RemoveStaleNames()
     {
         using var exclusive = LockNames();
+        foreach (var name in StaleNames())
+            Files.TryUnlink(name, _names.Number);
+    }
+
+    /// <summary>Names whose containers are gone.</summary>
+    public List<string> StaleNames()
+    {
         using var reading = Files.Open(".", OpenFlags.ReadOnly | Files.Directory, _names.Number);
-        foreach (var name in Files.List(reading, "names"))
-        {
-            if (Files.TryReadLink(name, _names.Number) is { } id && !Files.Exists(id, _containers.Number))
-                Files.TryUnlink(name, _names.Number);
-        }
+        return Files.List(reading, "names").FindAll(name => Files.TryReadLink(name, _names.Number) is { } id && !Files.Exists(id, _containers.Number));
     }
 
     /// <summary>Opens the container's folder of this boot, and makes it if need be.</summary>

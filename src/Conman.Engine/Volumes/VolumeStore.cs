@@ -33,7 +33,8 @@ public sealed record Volume(string Name, string Path, StoredVolume Record)
 /// <summary>There is no such volume.</summary>
 public sealed class NoSuchVolumeException(string name) : EngineException($"no such volume: {name}");
 
-public sealed class VolumeStore(string root)
+/// <param name="told">Hears that a volume was made (<c>create</c>) or removed (<c>destroy</c>), by its name.</param>
+public sealed class VolumeStore(string root, Action<string, string>? told = null)
 {
     // A name that no volume can have.
     private const string Removed = ".removed-";
@@ -72,6 +73,7 @@ public sealed class VolumeStore(string root)
         Make("_data", 0x1ed /* 0755 */, folder.Number);
         var record = new StoredVolume { CreatedAt = Time.Now, Labels = labels, Options = options, Anonymous = anonymous };
         Storage.Replace(folder, "volume.json", record.ToUtf8(indented: false));
+        told?.Invoke("create", name);
         return new Volume(name, path, record);
     }
 
@@ -116,6 +118,7 @@ public sealed class VolumeStore(string root)
             throw new NoSuchVolumeException(name);
         Storage.Rename(all.Number, name, all.Number, Removed + name);
         Trees.Remove(all.Number, Removed + name);
+        told?.Invoke("destroy", name);
     }
 
     /// <summary>Bytes that a volume's files take on the disk.</summary>

@@ -42,6 +42,10 @@ public sealed record ImageReference
     /// <summary>The reference as people write it: <c>alpine:3.20</c>.</summary>
     public string Familiar => FamiliarName + Suffix;
 
+    /// <summary>A canonical name as people know it: without the registry that goes without saying.</summary>
+    public static string Shorten(string name) => name.StartsWith("docker.io/library/", StringComparison.Ordinal) ? name[18..]
+        : name.StartsWith("docker.io/", StringComparison.Ordinal) ? name[10..] : name;
+
     /// <summary>The canonical reference: <c>docker.io/library/alpine:3.20</c>.</summary>
     public override string ToString() => Name + Suffix;
 

@@ -69,6 +69,9 @@ public sealed class ImageRecords(FileDescriptor folder) : IDisposable
     // NAME_MAX is 255, and Replace writes beside it under a name of five characters more.
     private const int LongestName = 240;
 
+    /// <summary>Hears that a name was given to an image (<c>tag</c>) or taken from it (<c>untag</c>), and of which image, where that is known.</summary>
+    public Action<string, string, string?> Told { get; set; } = (_, _, _) => { };
+
     public void Dispose() => folder.Dispose();
 
     /// <summary>The record of a canonical name, or null.</summary>
@@ -118,12 +121,19 @@ public sealed class ImageRecords(FileDescriptor folder) : IDisposable
             Replace(old);
         }
         Replace(record);
+        Told("tag", record.Name!, record.Config?.Digest);
         foreach (var needless in all.Where(r => r.Repository == Nameless && r.Config?.Digest == record.Config?.Digest && r.Name != record.Name))
             Remove(needless.Name!);
     }
 
     /// <summary>Removes a name; false if there is none.</summary>
-    public bool Remove(string name) => Files.TryUnlink(FileName(name), folder.Number) == 0;
+    public bool Remove(string name)
+    {
+        if (Files.TryUnlink(FileName(name), folder.Number) != 0)
+            return false;
+        Told("untag", name, null);
+        return true;
+    }
 
     /// <summary>Removes what killed commands wrote beside a record and did not rename to it.</summary>
     internal void RemoveHalfWritten()

@@ -47,10 +47,19 @@ internal static class ContainerExec
             }
             using var runtime = OciContainer.Open(engine.RuntimeRoot, container.Id);
             var process = Process(runtime, container, arguments);
-            return arguments.Has("detach") ? Detached(runtime, process) : Attached(runtime, process, arguments.Has("interactive"));
+            var exec = ContainerNames.NewId();
+            engine.Tell(container, "exec_create: " + string.Join(' ', process.Args!), ("execID", exec));
+            if (arguments.Has("detach"))
+                return Detached(runtime, process, () => Started(engine, container, process, exec));
+            var code = Attached(runtime, process, arguments.Has("interactive"), () => Started(engine, container, process, exec));
+            engine.Tell(container, "exec_die", ("execID", exec), ("exitCode", code.ToString(System.Globalization.CultureInfo.InvariantCulture)));
+            return code;
         }) { Count = (2, int.MaxValue), StopAfter = 1 };
 
-    private static int Attached(OciContainer runtime, Process process, bool interactive)
+    private static void Started(ContainerEngine engine, Container container, Process process, string exec) =>
+        engine.Tell(container, "exec_start: " + string.Join(' ', process.Args!), ("execID", exec));
+
+    private static int Attached(OciContainer runtime, Process process, bool interactive, Action tell)
     {
         using var foreground = new Foreground(process.Terminal);
         using var none = interactive || process.Terminal ? null : Files.Open("/dev/null", OpenFlags.ReadOnly);
@@ -60,14 +69,16 @@ internal static class ContainerExec
             ConsoleReceiver = foreground.ConsoleSocket,
             Streams = (none?.Number ?? -1, -1, -1),
         });
+        tell();
         return foreground.Wait(started).Code;
     }
 
-    private static int Detached(OciContainer runtime, Process process)
+    private static int Detached(OciContainer runtime, Process process, Action tell)
     {
         process.Terminal = false; // there would be nobody at it
         using var none = Files.Open("/dev/null", OpenFlags.ReadWrite);
         using var started = Start(runtime, new ExecRequest { Process = process, Streams = (none.Number, none.Number, none.Number) });
+        tell();
         return 0;
     }
 

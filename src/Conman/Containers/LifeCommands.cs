@@ -3,6 +3,7 @@
 using Conman.CommandLine;
 using Conman.Engine;
 using Conman.Engine.Life;
+using Conman.Engine.Pods;
 using Conman.Engine.Store;
 using Conman.Formatting;
 using Conman.Linux;
@@ -32,7 +33,7 @@ internal static class LifeCommands
             var engine = context.Engine;
             var seconds = Seconds(arguments);
             var signal = SignalOf(arguments);
-            var stopping = new Dictionary<string, (string Id, int? Seconds)>();
+            var stopping = new Dictionary<string, (Container Container, bool Ran, int? Seconds)>();
             // All are told first, so that they take their time together.
             var words = Targets.Of(engine, arguments.Words, arguments.Has("all"), c => c.Init is not null || c.State.RestartsAt is not null);
             if (arguments.Has("ignore"))
@@ -40,10 +41,15 @@ internal static class LifeCommands
             var code = Targets.Each(words, word =>
             {
                 using var container = engine.Containers.OpenLocked(word);
-                Stopping.Begin(engine, container, signal);
-                stopping[word] = (container.Id, Timeout(container, seconds));
+                stopping[word] = (container, Stopping.Begin(engine, container, signal), Timeout(container, seconds));
             }, print: false);
-            return Math.Max(code, Targets.Each(words.Where(stopping.ContainsKey), word => Stopping.Finish(engine, stopping[word].Id, stopping[word].Seconds)));
+            return Math.Max(code, Targets.Each(words.Where(stopping.ContainsKey), word =>
+            {
+                var (container, ran, patience) = stopping[word];
+                Stopping.Finish(engine, container.Id, patience);
+                if (ran)
+                    engine.Tell(container, "stop");
+            }));
         }) { Count = (0, int.MaxValue) };
 
     private static Command Kill(ManagerContext context) => new("kill", "CONTAINER...", "Send a signal to the first process of containers",
@@ -100,6 +106,7 @@ internal static class LifeCommands
                     Stopping.Finish(engine, id, seconds);
                 using var stopped = engine.Containers.OpenLocked(id);
                 Starting.Start(engine, stopped);
+                engine.Tell(stopped, "restart");
             });
         }) { Count = (0, int.MaxValue) };
 
@@ -123,6 +130,8 @@ internal static class LifeCommands
                     throw new NoSuchContainerException(word);
                 }
                 using var container = engine.Containers.TryOpenLocked(id);
+                if (container?.Record is { Holds: not null, Name: var pod } && PodStore.Members(engine, id).Count > 0)
+                    throw new EngineException($"container {word} holds pod {pod} together: it is removed with the pod: 'conman pod rm {pod}'");
                 if (container is not null)
                     Removing.Remove(engine, container, force, arguments.Has("volumes"));
             });
@@ -157,7 +166,9 @@ internal static class LifeCommands
         arguments =>
         {
             using var container = context.Engine.Containers.OpenLocked(arguments.Words[0]);
+            var before = container.Record?.Name;
             context.Engine.Containers.Rename(container, arguments.Words[1].TrimStart('/'));
+            context.Engine.Tell(container, "rename", ("oldName", "/" + before));
             return 0;
         }) { Count = (2, 2) };
 
@@ -180,7 +191,7 @@ internal static class LifeCommands
         foreach (var id in ContainerFilters.ForPrune(engine, filters))
         {
             using var container = engine.Containers.TryOpenLocked(id);
-            if (container is null || container.Status(() => false) is not (ContainerStatus.Exited or ContainerStatus.Created or ContainerStatus.Dead))
+            if (container is null || container.Record?.Holds is not null || container.Status(() => false) is not (ContainerStatus.Exited or ContainerStatus.Created or ContainerStatus.Dead))
                 continue;
             freed += Trees.Measure(Files.CurrentDirectory, container.Path);
             Removing.Remove(engine, container, force: false, volumes: true);

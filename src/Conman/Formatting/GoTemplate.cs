@@ -206,12 +206,17 @@ internal sealed class GoTemplate
 
     private static object? Field(object? value, string[] fields, string source)
     {
-        foreach (var field in fields)
+        for (var i = 0; i < fields.Length; i++)
         {
+            var field = fields[i];
             if (value is not JsonObject map)
                 throw new UsageException($"template: executing \"\" at <{source}>: can't evaluate field {field} in {Print(Plain(value))}");
             if (!map.TryGetPropertyValue(field, out var next))
+            {
+                if (i > 0 && fields[i - 1] is "Labels" or "Attributes" or "Annotations" or "Options" or "Sysctls" or "Tmpfs")
+                    return null; // names in a map are anybody's: one that is not there is no mistake
                 throw new UsageException($"template: executing \"\" at <{source}>: there is no field {field}: there are {string.Join(", ", map.Select(m => m.Key))}");
+            }
             value = next;
         }
         return value;

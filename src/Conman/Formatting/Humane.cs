@@ -6,18 +6,23 @@ namespace Conman.Formatting;
 
 internal static class Humane
 {
-    private static readonly string[] Units = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
+    private static readonly string[] Units = ["B", "kB", "MB", "GB", "TB", "PB", "EB"], BinaryUnits = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
 
     /// <summary>Bytes in units of 1000, with so many digits as make <paramref name="digits"/> in all.</summary>
-    public static string Size(double bytes, int digits = 3)
+    public static string Size(double bytes, int digits = 3) => InUnits(bytes, 1000, Units, digits);
+
+    /// <summary>Bytes in units of 1024, as memory is shown.</summary>
+    public static string BinarySize(double bytes) => InUnits(bytes, 1024, BinaryUnits, 4);
+
+    private static string InUnits(double bytes, double step, string[] units, int digits)
     {
         var unit = 0;
-        while (bytes >= 1000 && unit < Units.Length - 1)
+        while (bytes >= step && unit < units.Length - 1)
         {
-            bytes /= 1000;
+            bytes /= step;
             unit++;
         }
-        return Significant(bytes, digits) + Units[unit];
+        return Significant(bytes, digits) + units[unit];
     }
 
     /// <summary>How long ago a time was, or <c>N/A</c> for one that is not known.</summary>

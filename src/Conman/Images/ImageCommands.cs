@@ -158,7 +158,7 @@ internal static class ImageCommands
                     failed = 1;
                 }
             }
-            Report(Removal.Collect(store), ids);
+            Report(context, Removal.Collect(store), ids);
             return failed;
         }) { Count = (0, int.MaxValue) };
 
@@ -192,24 +192,30 @@ internal static class ImageCommands
                 Output.Write($"Untagged: {ImageView.Familiar(record.Name!)}\n");
         }
         var removed = Removal.Collect(store, partial: true);
-        Report(removed, ids);
+        Report(context, removed, ids);
         return removed.Freed;
     }
 
-    private static Command Check(ManagerContext context) => new("check", "", "Verify every blob, layer and record",
-        [new("repair", "remove what is damaged, and unpack again what can be"), new("quick", "look only whether all is there"), new("quiet", "say only what is wrong", Short: 'q')],
-        arguments =>
-        {
-            using var store = context.OpenStore();
-            var repair = arguments.Has("repair");
-            var result = new StoreCheck(store, new LayerUnpacker().Unpack, repair, !arguments.Has("quick")).Run();
-            foreach (var finding in result.Findings)
-                Output.Write(finding + "\n");
-            var errors = result.Findings.Count;
-            if (!arguments.Has("quiet"))
-                Output.Write($"{result.Images} images, {result.Blobs} blobs, {result.Layers} layers: {(errors == 0 ? "no errors" : errors == 1 ? "1 error" : $"{errors} errors")}{(repair && errors > 0 ? $", {result.Repaired} repaired" : "")}\n");
-            return errors == 0 || result.Repaired == errors ? 0 : 1;
-        }) { Count = (0, 0) };
+    private static Command Check(ManagerContext context) =>
+        new("check", "", "Verify every blob, layer and record", CheckOptions, arguments => RunCheck(context, arguments)) { Count = (0, 0) };
+
+    /// <summary>The options of <see cref="RunCheck"/>.</summary>
+    internal static readonly Option[] CheckOptions =
+        [new("repair", "remove what is damaged, and unpack again what can be"), new("quick", "look only whether all is there"), new("quiet", "say only what is wrong", Short: 'q')];
+
+    /// <summary>Verifies the store of images, and says what is wrong; the exit code.</summary>
+    internal static int RunCheck(ManagerContext context, Arguments arguments)
+    {
+        using var store = context.OpenStore();
+        var repair = arguments.Has("repair");
+        var result = new StoreCheck(store, new LayerUnpacker().Unpack, repair, !arguments.Has("quick")).Run();
+        foreach (var finding in result.Findings)
+            Output.Write(finding + "\n");
+        var errors = result.Findings.Count;
+        if (!arguments.Has("quiet"))
+            Output.Write($"{result.Images} images, {result.Blobs} blobs, {result.Layers} layers: {(errors == 0 ? "no errors" : errors == 1 ? "1 error" : $"{errors} errors")}{(repair && errors > 0 ? $", {result.Repaired} repaired" : "")}\n");
+        return errors == 0 || result.Repaired == errors ? 0 : 1;
+    }
 
     private static Command Exists(ManagerContext context) => new("exists", "IMAGE", "Exit with 0 if there is such an image, with 1 if not", [],
         arguments =>
@@ -250,10 +256,13 @@ internal static class ImageCommands
     /// <summary>An image by what was typed.</summary>
     public static FoundImage Find(ImageStore store, string text) => ImageLookup.Find(store, text) ?? throw new NotFoundException($"no such image: {text}");
 
-    private static void Report(Removed removed, IEnumerable<Digest> images)
+    private static void Report(ManagerContext context, Removed removed, IEnumerable<Digest> images)
     {
         foreach (var id in images.Where(removed.Blobs.Contains))
+        {
             Output.Write($"Deleted: {id}\n");
+            context.Engine.TellImage("delete", id.ToString(), id.ToString());
+        }
         foreach (var chainId in removed.Layers)
             Output.Write($"Deleted: {chainId}\n");
         if (removed.Kept is not null)

@@ -19,8 +19,7 @@ internal static class ImageView
     public static string Listed(DateTimeOffset? time) => time?.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss '+0000 UTC'", CultureInfo.InvariantCulture) ?? "N/A";
 
     /// <summary>The name as Docker shows it: without docker.io/library/.</summary>
-    public static string Familiar(string name) => name.StartsWith("docker.io/library/", StringComparison.Ordinal) ? name[18..]
-        : name.StartsWith("docker.io/", StringComparison.Ordinal) ? name[10..] : name;
+    public static string Familiar(string name) => Images.References.ImageReference.Shorten(name);
 
     /// <summary>Names with a tag.</summary>
     public static IEnumerable<string> Tags(IEnumerable<ImageRecord> records) => records.Where(r => r.Tag is not null).Select(r => Familiar(r.Name!));

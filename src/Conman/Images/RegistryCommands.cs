@@ -88,6 +88,7 @@ internal static class RegistryCommands
         // By its digest, where there is one: a tag beside it is only for people to read.
         var name = reference.Digest is { } digest ? $"{reference.Name}@{digest}" : reference.ToString();
         var (record, newer) = new ImagePull(store, source, new LayerUnpacker().Unpack, quiet ? new NoDisplay() : new TransferDisplay()).Run(name, platform, fromRegistry: true);
+        context.Engine.TellImage("pull", reference.Familiar, reference.Familiar);
         if (quiet)
         {
             Output.Write(reference + "\n");
@@ -106,6 +107,7 @@ internal static class RegistryCommands
         using var store = context.OpenStore();
         var stored = reference.Digest is { } digest ? $"{reference.Name}@{digest}" : reference.ToString();
         new ImagePull(store, new RegistrySource(client, reference), new LayerUnpacker().Unpack, new NoDisplay()).Run(stored, platform is null ? null : Platforms.Parse(platform), fromRegistry: true);
+        context.Engine.TellImage("pull", reference.Familiar, reference.Familiar);
     }
 
     private static Command Push(ManagerContext context) => new("push", "NAME[:TAG]", "Send an image to a registry",
