@@ -79,6 +79,11 @@ public sealed class ContainerEngine : IDisposable
         foreach (var id in Containers.Ids())
         {
             using var container = Containers.TryOpen(id);
+            foreach (var mount in container?.Record?.Mounts ?? [])
+            {
+                if (mount.Image.Length > 0)
+                    yield return new ImageUse(container!.Record!.Name ?? container.ShortId, Digest.Parse(mount.Image), (mount.Layers ?? []).ConvertAll(Digest.Parse), container.Init is not null);
+            }
             if (container?.Record is { ImageId: not null, Layers: not null } record)
                 yield return new ImageUse(record.Name ?? container.ShortId, Digest.Parse(record.ImageId), record.Layers.ConvertAll(Digest.Parse), container.Init is not null);
         }

@@ -131,6 +131,26 @@ public static unsafe class Mounts
             ? Marshal.GetLastPInvokeError() : 0;
     }
 
+    /// <summary>
+    /// Gives the calling thread a mount namespace of its own, in which it mounts what nobody else sees: with the thread all of that ends (unshare(2)).
+    /// What was open before lies on mounts of the old one.
+    /// </summary>
+    public static void LeaveNamespace()
+    {
+        Check(Native.syscall(SyscallNumbers.unshare, (nint)Namespaces.Mount, 0, 0, 0, 0, 0), "make a mount namespace");
+        using var root = Files.Open("/", OpenFlags.Path | Files.Directory);
+        var errno = TrySetAttributes(root, recursive: true, MountAttributes.None, MountAttributes.None, Propagation.Private);
+        if (errno != 0)
+            LinuxException.Throw(errno, "make the mounts private");
+    }
+
+    /// <summary>Takes the calling thread into another mount namespace, at its root, for good (setns(2)).</summary>
+    public static void EnterNamespace(FileDescriptor mountNamespace)
+    {
+        Check(Native.syscall(SyscallNumbers.unshare, 0x200 /* CLONE_FS: root and directory are this thread's alone */, 0, 0, 0, 0, 0), "part with the other threads' root");
+        Check(Native.syscall(SyscallNumbers.setns, mountNamespace.Number, (nint)Namespaces.Mount, 0, 0, 0, 0), "enter a mount namespace");
+    }
+
     /// <summary>umount2(2), never through a symbolic link; errno or 0.</summary>
     public static int TryDetach(string path) => Native.umount2(path, 2 | 8 /* MNT_DETACH | UMOUNT_NOFOLLOW */) < 0 ? Marshal.GetLastPInvokeError() : 0;
 

@@ -5,7 +5,8 @@ using System.Runtime.InteropServices;
 namespace Conman.Linux;
 
 /// <summary>What statx(2) says of a node in a tree.</summary>
-public readonly record struct NodeStatus(FileStatus File, ulong Inode, uint Links, ulong Blocks, long Seconds, uint Nanoseconds)
+/// <param name="IsMountRoot">Something is mounted there: in another mount namespace it could be unlinked all the same, and the mount would go.</param>
+public readonly record struct NodeStatus(FileStatus File, ulong Inode, uint Links, ulong Blocks, long Seconds, uint Nanoseconds, bool IsMountRoot)
 {
     /// <summary>How overlayfs keeps that something in the layers below is removed.</summary>
     public bool IsWhiteout => File is { Type: FileType.CharacterDevice, DeviceMajor: 0, DeviceMinor: 0 };
@@ -90,7 +91,7 @@ public static unsafe class Nodes
             errno = Result(Native.statx(at, p, NoFollow | EmptyPath, 0x7ff /* STATX_BASIC_STATS */, &x));
         status = new NodeStatus(
             new FileStatus((FileType)(x.stx_mode & 0xf000), x.stx_mode & 0xfffu, x.stx_uid, x.stx_gid, x.stx_size, x.stx_rdev_major, x.stx_rdev_minor),
-            x.stx_ino, x.stx_nlink, x.stx_blocks, (long)x._times[6], (uint)x._times[7]);
+            x.stx_ino, x.stx_nlink, x.stx_blocks, (long)x._times[6], (uint)x._times[7], (x.stx_attributes & 0x2000 /* STATX_ATTR_MOUNT_ROOT */) != 0);
         return errno;
     }
 

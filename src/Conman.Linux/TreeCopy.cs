@@ -13,8 +13,19 @@ public sealed class TreeCopy
     // Two descriptors a level. Nobody's folders are so deep but those of somebody who looks for a limit.
     private const int MostLevels = 128;
 
-    /// <summary>Owners are copied; else everything belongs to who copies.</summary>
+    private const uint SetIds = 0xc00 /* S_ISUID | S_ISGID */;
+
+    /// <summary>
+    /// Owners are copied. Else everything belongs to who copies, and what would then lend him to others is left out: set-id bits, and attributes
+    /// but those of users; a device is refused.
+    /// </summary>
     public bool Owners { get; init; } = true;
+
+    /// <summary>A folder and a file of one name give way to each other; else that is an error.</summary>
+    public bool Replace { get; init; }
+
+    /// <summary>Bytes of the files that were copied.</summary>
+    public long Bytes { get; private set; }
 
     /// <summary>What lies at a folder goes into another, which may hold something: folders are merged, other files replaced.</summary>
     /// <param name="place">Its path, for what is said of a failure.</param>
@@ -47,12 +58,18 @@ public sealed class TreeCopy
     private void Entry(FileDescriptor entry, FileDescriptor to, ReadOnlySpan<byte> name, string place, int level)
     {
         var status = Files.Status(entry, place);
-        if (status.Type is not (FileType.Directory or FileType.Socket) && Nodes.TryUnlink(to.Number, name) is var errno and not (0 or Errno.ENOENT))
-            throw new LinuxException(errno, $"replace {place}");
+        if (!Owners && status.Type is FileType.CharacterDevice or FileType.BlockDevice)
+            throw new LinuxException(Errno.EPERM, $"copy the device {place} without its owner");
+        var inPlace = false;
+        if (status.Type is not (FileType.Directory or FileType.Socket))
+            inPlace = MakeWay(to, name, status.Type, place);
+        int errno;
         switch (status.Type)
         {
             case FileType.Directory:
                 errno = Nodes.TryMakeDirectory(to.Number, name, 0x1c0 /* 0700 */);
+                if (errno == Errno.EEXIST && Replace && Nodes.TryStatus(to.Number, name, out var other) == 0 && other.File.Type != FileType.Directory && !other.IsMountRoot && Nodes.TryUnlink(to.Number, name) == 0)
+                    errno = Nodes.TryMakeDirectory(to.Number, name, 0x1c0 /* 0700 */);
                 Check(errno == Errno.EEXIST ? 0 : errno, place);
                 using (var source = Files.Open(".", OpenFlags.ReadOnly | Files.Directory, entry.Number))
                 using (var folder = Open(to, name, OpenFlags.ReadOnly | Files.Directory, place))
@@ -63,8 +80,10 @@ public sealed class TreeCopy
                 break;
             case FileType.Regular:
                 using (var source = Files.Open("/proc/self/fd/" + entry.Number, OpenFlags.ReadOnly | OpenFlags.NonBlock))
-                using (var file = Open(to, name, OpenFlags.WriteOnly | OpenFlags.Create | OpenFlags.Exclusive, place))
+                using (var file = Open(to, name, inPlace ? OpenFlags.WriteOnly | OpenFlags.NonBlock : OpenFlags.WriteOnly | OpenFlags.Create | OpenFlags.Exclusive, place))
                 {
+                    if (inPlace)
+                        Empty(file, place);
                     Data(source, file, (long)status.Size, place);
                     Finish(entry, file, status, place);
                 }
@@ -83,8 +102,31 @@ public sealed class TreeCopy
         }
     }
 
+    // What is there by the name goes. True: it cannot, for something is mounted on it, and what comes is to be written into that.
+    private bool MakeWay(FileDescriptor to, ReadOnlySpan<byte> name, FileType type, string place)
+    {
+        var errno = Nodes.TryStatus(to.Number, name, out var old);
+        if (errno == 0 && old.IsMountRoot)
+            return type == FileType.Regular ? true : throw new LinuxException(Errno.EBUSY, $"write the copy of {place}");
+        if (errno == 0)
+            errno = Nodes.TryUnlink(to.Number, name);
+        if (errno is Errno.EISDIR or Errno.EPERM && Replace)
+        {
+            Trees.Remove(to.Number, name);
+            return false;
+        }
+        return errno is 0 or Errno.ENOENT ? false : throw new LinuxException(errno, $"write the copy of {place}");
+    }
+
+    private static void Empty(FileDescriptor file, string place)
+    {
+        if (Files.Status(file, place).Type != FileType.Regular)
+            throw new LinuxException(Errno.EBUSY, $"write the copy of {place}");
+        Check(Nodes.TrySetLength(file.Number, 0), place);
+    }
+
     // Only what is there: holes stay holes.
-    private static void Data(FileDescriptor from, FileDescriptor to, long size, string place)
+    private void Data(FileDescriptor from, FileDescriptor to, long size, string place)
     {
         for (long at = 0; Nodes.NextData(from.Number, at) is var (start, end); at = end)
         {
@@ -93,6 +135,7 @@ public sealed class TreeCopy
             Check(Files.TryCopy(from, to, end - start), place);
         }
         Check(Nodes.TrySetLength(to.Number, size), place);
+        Bytes += size;
     }
 
     private void Finish(FileDescriptor from, FileDescriptor to, ReadOnlySpan<byte> name, FileStatus status, string place)
@@ -108,12 +151,13 @@ public sealed class TreeCopy
             Check(Files.TryChangeOwner(to.Number, "", status.Uid, status.Gid), place);
         foreach (var (attribute, value) in Files.Attributes(from))
         {
-            var errno = attribute.StartsWith("trusted.overlay.", StringComparison.Ordinal) ? 0 : Files.TrySetAttribute("/proc/self/fd/" + to.Number, attribute, value);
+            var kept = Owners ? !attribute.StartsWith("trusted.overlay.", StringComparison.Ordinal) : attribute.StartsWith("user.", StringComparison.Ordinal);
+            var errno = !kept ? 0 : Files.TrySetAttribute("/proc/self/fd/" + to.Number, attribute, value);
             if (errno != Errno.EOPNOTSUPP) // what a file system has no place for (tmpfs user.* before Linux 6.6)
                 Check(errno, place);
         }
         if (status.Type != FileType.SymbolicLink)
-            Check(Files.TryChangeMode(to, status.Permissions), place);
+            Check(Files.TryChangeMode(to, Owners ? status.Permissions : status.Permissions & ~SetIds), place);
         Check(Files.TryCopyTimes(from, to), place);
     }
 

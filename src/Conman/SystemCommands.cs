@@ -135,6 +135,7 @@ internal static class SystemCommands
             Tell("Settled", done.Settled);
             Tell("Started", done.Started);
             Tell("Removed", done.Removed);
+            Tell("Resumed", done.Resumed);
             return failures == 0 ? 0 : 1;
 
             static void Tell(string what, List<string> ids)

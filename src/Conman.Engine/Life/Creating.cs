@@ -53,7 +53,7 @@ public static class Creating
         };
         // From here until the record names the image's layers nobody removes them.
         var ofImage = request.Rootfs is null && request.Holds is null;
-        using var shared = ofImage ? engine.Images.Leases.Share() : null;
+        using var shared = ofImage || request.HostConfig.Mounts?.Exists(m => m.Type == "image") is true ? engine.Images.Leases.Share() : null;
         if (ofImage)
             TakeImage(engine.Images, record);
         else if (request.Holds is not null)

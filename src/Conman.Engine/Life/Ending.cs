@@ -37,7 +37,7 @@ public static class Ending
             engine.Tell(container, "die", ("exitCode", state.ExitCode.ToString(System.Globalization.CultureInfo.InvariantCulture)));
             delay = RestartPolicies.Delay(container.NeedRecord().HostConfig!.RestartPolicy, state);
         }
-        if (container.Transient)
+        if (container.Transient && state.StartedAt is not null)
         {
             Removing.Erase(engine, container);
             return null;

@@ -12,7 +12,8 @@ namespace Conman.Engine.Life;
 /// <param name="Settled">They had ended, and nobody had written it down.</param>
 /// <param name="Started">Their restart policy wanted it.</param>
 /// <param name="Removed">They were half made or half removed.</param>
-public sealed record Recovered(List<string> Adopted, List<string> Settled, List<string> Started, List<string> Removed);
+/// <param name="Resumed">A command that was killed had paused them for a moment.</param>
+public sealed record Recovered(List<string> Adopted, List<string> Settled, List<string> Started, List<string> Removed, List<string> Resumed);
 
 public static class Recovery
 {
@@ -20,9 +21,14 @@ public static class Recovery
     /// <param name="failed">Hears of one that nothing could be done for; the others go on.</param>
     public static Recovered Recover(ContainerEngine engine, Action<string> failed)
     {
-        var done = new Recovered([], [], [], []);
+        var done = new Recovered([], [], [], [], []);
         ForEach(engine, failed, container =>
         {
+            if (container is { Init: not null, PauseForgotten: true })
+            {
+                Stopping.Freeze(engine, container, false);
+                done.Resumed.Add(container.Id);
+            }
             if (container.HalfMade)
             {
                 Removing.Remove(engine, container, force: true, volumes: true);

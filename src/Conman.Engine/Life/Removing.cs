@@ -1,5 +1,6 @@
 // rm: a container's end as a record.
 
+using Conman.Engine.Rootfs;
 using Conman.Engine.Store;
 using Conman.Engine.Volumes;
 
@@ -34,6 +35,7 @@ public static class Removing
         // One that was killed while it was made may have some of which no record speaks.
         if (container.HalfMade || (volumes && container.Record is not { OwnVolumes: null }))
             VolumeUsers.RemoveOwn(engine, container.Id);
+        ContainerMounts.Unmount(container);
         engine.Tell(container, "destroy");
         engine.Containers.Remove(container);
     }

@@ -98,13 +98,14 @@ public static class Stopping
     }
 
     /// <summary>Stops every process of a container where it is, or lets them go on.</summary>
-    public static void Freeze(ContainerEngine engine, Container container, bool freeze)
+    /// <param name="briefly">Until this command has done something: if it is killed before, `system recover` lets them go on.</param>
+    public static void Freeze(ContainerEngine engine, Container container, bool freeze, bool briefly = false)
     {
         using var runtime = container.Init is null ? null : OciContainer.TryOpen(engine.RuntimeRoot, container.Id);
         if (runtime is null)
             throw new EngineException($"container {container.ShortId} is not running");
         if (freeze)
-            container.NotePaused(true);
+            container.NotePaused(true, briefly);
         runtime.Freeze(freeze);
         engine.Tell(container, freeze ? "pause" : "unpause");
         if (!freeze)

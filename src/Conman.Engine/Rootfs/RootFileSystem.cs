@@ -33,7 +33,8 @@ public static class RootFileSystem
     }
 
     /// <summary>Mounts it, detached: an overlay over the image's layers, or a copy of the folder that the user named.</summary>
-    public static FileDescriptor Mount(Container container, ImageStore images)
+    /// <param name="lasting">What is written is to outlast this mount, though the container will not outlast its end.</param>
+    public static FileDescriptor Mount(Container container, ImageStore images, bool lasting = false)
     {
         var record = container.NeedRecord();
         if (record.Rootfs is { } rootfs)
@@ -41,6 +42,8 @@ public static class RootFileSystem
             return Mounts.TryCloneTree(rootfs, recursive: true, out var errno)
                 ?? throw new EngineException($"cannot open root file system {rootfs}: {LinuxException.Describe(errno)}");
         }
+        if (ContainerMounts.TryClone(container) is { } mounted)
+            return mounted;
         var options = new List<(string, string)>(record.Layers!.Count + 8) { ("source", "overlay") };
         var open = new List<FileDescriptor>(record.Layers.Count + 2);
         try
@@ -56,7 +59,7 @@ public static class RootFileSystem
             options.Add(("metacopy", "off"));
             options.Add(("redirect_dir", "off"));
             options.Add(("index", "off"));
-            if (container.Transient)
+            if (container.Transient && !lasting)
                 options.Add(("volatile", "")); // it need not outlast a power cut, so it is never synced (overlayfs.rst, "Volatile mount")
             return TryMount(options, out var errno) ?? throw new EngineException($"cannot mount the root file system of container {container.ShortId}: {LinuxException.Describe(errno)}");
         }

@@ -138,13 +138,17 @@ public sealed class Container : IDisposable
     }
 
     /// <summary>A pause is about to begin, or over: the truth is the kernel's, this says only that it is worth asking.</summary>
-    public void NotePaused(bool paused)
+    /// <param name="briefly">By this process, and until it says that it is over.</param>
+    public void NotePaused(bool paused, bool briefly = false)
     {
         if (paused)
-            Link(MakeRunFolder(), PausedLink, "1");
+            Link(MakeRunFolder(), PausedLink, briefly ? Environment.ProcessId + ":" + Processes.StartTime(Environment.ProcessId) : "1");
         else if (RunFolder is { } run)
             Files.TryUnlink(PausedLink, run.Number);
     }
+
+    /// <summary>It was paused by a process for a moment, and that has been killed.</summary>
+    public bool PauseForgotten => RunFolder is { } run && Files.TryReadLink(PausedLink, run.Number) is { } pauser && pauser != "1" && Alive(PausedLink) is null;
 
     /// <summary>Asks the kernel.</summary>
     /// <param name="frozen">Whether the container's cgroup is frozen; asked only where a pause was noted.</param>

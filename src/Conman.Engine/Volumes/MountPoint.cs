@@ -4,11 +4,11 @@ using Conman.Oci;
 
 namespace Conman.Engine.Volumes;
 
-/// <summary>A bind or a volume whose source is settled.</summary>
+/// <summary>A bind, a volume or an image whose source is settled.</summary>
 [OciObject(Docker = true)]
 public sealed partial class MountPoint
 {
-    /// <summary>bind or volume.</summary>
+    /// <summary>bind, volume or image.</summary>
     public string Type { get; set; } = "";
 
     /// <summary>Of a volume.</summary>
@@ -36,7 +36,13 @@ public sealed partial class MountPoint
     /// <summary>Further options for the runtime.</summary>
     public List<string>? Options { get; set; }
 
-    /// <summary>A folder of the volume in place of the whole.</summary>
+    /// <summary>The image's id.</summary>
+    public string Image { get; set; } = "";
+
+    /// <summary>Chain ids of the image's layers, the lowest first.</summary>
+    public List<string>? Layers { get; set; }
+
+    /// <summary>A folder of the volume or image in place of the whole.</summary>
     public string Subpath { get; set; } = "";
 
     /// <summary>The image's files are not copied into a new volume.</summary>

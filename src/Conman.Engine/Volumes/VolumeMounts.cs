@@ -5,6 +5,8 @@
 using System.Text.Json.Nodes;
 using Conman.Engine.Settings;
 using Conman.Engine.Store;
+using Conman.Images;
+using Conman.Images.Store;
 using Conman.Linux;
 using Conman.Oci.RuntimeSpec;
 
@@ -50,7 +52,7 @@ public static class VolumeMounts
             if (mount.Type == "tmpfs")
                 Refuse(asked, mount.Target);
             else
-                Put(points, asked, OfMount(volumes, mount, record));
+                Put(points, asked, mount.Type == "image" ? OfImage(engine.Images, mount) : OfMount(volumes, mount, record));
         }
         foreach (var target in config.Volumes?.Keys ?? Enumerable.Empty<string>())
         {
@@ -77,6 +79,11 @@ public static class VolumeMounts
                 if (!Files.Exists(point.Source))
                     throw new EngineException($"bind source path does not exist: {point.Source}");
                 mounts.Add(Bind(point, point.Source));
+                continue;
+            }
+            if (point.Type == "image")
+            {
+                mounts.Add(Bind(point, mounts.Hold(Stack(engine.Images, point))));
                 continue;
             }
             var volume = volumes.TryFind(point.Name) ?? throw new NoSuchVolumeException(point.Name);
@@ -159,8 +166,6 @@ public static class VolumeMounts
             folder.Options = options;
             return folder;
         }
-        if (mount.Type == "image")
-            throw new EngineException($"--mount type=image,source={mount.Source}: conman mounts no images into containers yet");
         var target = BindText.CheckTarget("mount", mount.Target, mount.Target);
         var asked = mount.VolumeOptions ?? new VolumeOptions();
         if (asked.DriverConfig is { Name: not ("" or "local") } driver)
@@ -174,6 +179,19 @@ public static class VolumeMounts
             options.Add("rro");
         point.Options = options;
         return point;
+    }
+
+    // What a name stands for is settled now; the record keeps the layers from being removed.
+    private static MountPoint OfImage(ImageStore images, MountSetting mount)
+    {
+        var target = BindText.CheckTarget("mount", mount.Target, mount.Target);
+        var found = ImageLookup.FindRecord(images, mount.Source) ?? throw new EngineException($"--mount type=image: there is no image {mount.Source} here: pull it before");
+        var layers = images.Layers.Visible(ImageDocuments.ChainIds(ImageDocuments.Image(images, found)));
+        return new MountPoint
+        {
+            Type = "image", Source = mount.Source, Destination = target, Mode = "ro", Propagation = "rprivate", Subpath = mount.ImageOptions?.Subpath ?? "",
+            Image = found.Id.ToString(), Layers = [.. layers.Select(l => l.ToString())],
+        };
     }
 
     private static MountPoint OfFolder(string source, string target, bool readOnly, string propagation) => new()
@@ -260,6 +278,19 @@ public static class VolumeMounts
         using var data = Files.Open(volume.Data, OpenFlags.Path | Files.Directory);
         return Files.TryOpenResolved(data.Number, subpath, OpenFlags.Path, Linux.Resolve.Beneath | Linux.Resolve.NoSymlinks, out var errno)
             ?? throw new EngineException($"cannot mount {subpath} of volume {volume.Name}: {LinuxException.Describe(errno)}");
+    }
+
+    private static FileDescriptor Stack(ImageStore images, MountPoint point)
+    {
+        var stack = ImageMounts.Stack(images, [.. (point.Layers ?? []).Select(Digest.Parse)]);
+        if (point.Subpath.Length == 0)
+            return stack;
+        using (stack)
+        {
+            using var below = Files.TryOpenResolved(stack.Number, point.Subpath, OpenFlags.Path, Linux.Resolve.InRoot | Linux.Resolve.NoMagicLinks, out var errno);
+            var part = below is null ? null : Linux.Mounts.TryCloneTree("", recursive: false, out errno, below.Number);
+            return part ?? throw new EngineException($"cannot mount {point.Subpath} of image {point.Source}: {LinuxException.Describe(errno)}{(errno == Errno.EINVAL ? " (that needs Linux 6.15)" : "")}");
+        }
     }
 
     private static void CopyUp(Volume volume, FileDescriptor root, string target)

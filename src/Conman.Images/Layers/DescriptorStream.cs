@@ -5,7 +5,7 @@ using Conman.Linux;
 namespace Conman.Images.Layers;
 
 /// <summary>Reads and writes a descriptor that stays its owner's.</summary>
-internal sealed class DescriptorStream(int descriptor, string name) : Stream
+public sealed class DescriptorStream(int descriptor, string name) : Stream
 {
     public override bool CanRead => true;
     public override bool CanSeek => false;

@@ -2,6 +2,7 @@
 //
 // Nothing of the archive is trusted. Every name is one component below an open directory, and no link is followed but by DirectoryWalk.
 
+using Conman.Images.Compression;
 using Conman.Images.Tar;
 using Conman.Linux;
 
@@ -21,12 +22,16 @@ public sealed record ExtractedLayer(long Size, long Entries, List<byte[]> Implie
 public sealed class LayerExtractor : IDisposable
 {
     // Modes that a usual umask leaves as they are need no fchmod(2).
-    private const uint Masked = 0xe12 /* 07022 */, SetGroupId = 0x400 /* 02000 */;
+    private const uint Masked = 0xe12 /* 07022 */, AllModes = 0xfff /* 07777 */, SetGroupId = 0x400 /* 02000 */;
+
+    // Of a file that is made; no user has this number (chown(2)).
+    private const uint Nobody = uint.MaxValue;
 
     private readonly int _top;
     private readonly UnpackLimits _limits;
+    private readonly bool _isLayer, _replaces;
     private readonly DirectoryWalk _walk, _linked;
-    private readonly uint _uid = Processes.EffectiveUser, _gid = Processes.EffectiveGroup;
+    private readonly uint _uid, _gid, _masked;
     private readonly List<(byte[] Path, TarEntry Entry)> _directories = [];
     private readonly List<byte[]> _implied = [];
     private readonly HashSet<string> _own = [];
@@ -36,18 +41,37 @@ public sealed class LayerExtractor : IDisposable
     private long _size, _entries, _lateBytes;
     private bool _hasTop;
 
-    private LayerExtractor(FileDescriptor directory, UnpackLimits limits)
+    private LayerExtractor(FileDescriptor directory, UnpackLimits limits, bool isLayer, bool replaces)
     {
-        (_top, _limits) = (directory.Number, limits);
+        (_top, _limits, _isLayer, _replaces) = (directory.Number, limits, isLayer, replaces);
+        // A layer begins with nothing and under a known umask: what is made so is right mostly. A directory of others may give its group away.
+        (_uid, _gid, _masked) = isLayer ? (Processes.EffectiveUser, Processes.EffectiveGroup, Masked) : (Nobody, Nobody, AllModes);
         _walk = new DirectoryWalk(_top) { Make = MakeImplied };
         _linked = new DirectoryWalk(_top);
     }
 
     /// <summary>Extracts into an empty directory. The archive is read to its end, and no further.</summary>
     /// <exception cref="ImageException">The archive is malformed or hostile, or the file system refuses: says which member, what and why.</exception>
-    public static ExtractedLayer Extract(FileDescriptor directory, Stream archive, UnpackLimits limits)
+    public static ExtractedLayer Extract(FileDescriptor directory, Stream archive, UnpackLimits limits) => Extract(directory, archive, limits, isLayer: true, replaces: true);
+
+    /// <summary>
+    /// Extracts an archive that is no layer into a directory that may hold something, and that others may change meanwhile: all of it stays below. An
+    /// existing directory stays, with what is in it; another file gives way, but not to a directory, and a directory to no other file.
+    /// </summary>
+    /// <param name="archive">Compressed or not.</param>
+    /// <param name="replaces">A directory and another file give way to each other.</param>
+    /// <returns>Bytes of its files.</returns>
+    public static long ExtractTree(FileDescriptor directory, Stream archive, bool replaces)
     {
-        using var extractor = new LayerExtractor(directory, limits);
+        using var plain = Decompression.Open(archive);
+        var extracted = Extract(directory, plain, new UnpackLimits(long.MaxValue, long.MaxValue), isLayer: false, replaces);
+        LayerUnpacker.SetLateAttributes(directory, extracted.LateAttributes);
+        return extracted.Size;
+    }
+
+    private static ExtractedLayer Extract(FileDescriptor directory, Stream archive, UnpackLimits limits, bool isLayer, bool replaces)
+    {
+        using var extractor = new LayerExtractor(directory, limits, isLayer, replaces);
         extractor._reader = new TarReader(archive);
         while (extractor._reader.Next() is { } entry)
             extractor.Extract(entry);
@@ -65,11 +89,13 @@ public sealed class LayerExtractor : IDisposable
     {
         if (++_entries > _limits.Entries)
             throw new ImageException($"a layer of more than {_limits.Entries} entries");
-        var path = LayerPath.Parse(entry.Name, entry);
+        var path = LayerPath.Parse(entry.Name, entry, _isLayer);
         switch (path.Kind)
         {
             case LayerName.Ignored:
                 return;
+            case LayerName.Root when !_isLayer:
+                return; // the directory is there, and not the archive's
             case LayerName.Root when entry.Type == TarType.Directory:
                 _hasTop = true;
                 _directories.Add(([], entry));
@@ -100,7 +126,7 @@ public sealed class LayerExtractor : IDisposable
             case TarType.HardLink:
                 MakeHardLink(name, entry);
                 return;
-            case TarType.CharacterDevice when entry is { DeviceMajor: 0, DeviceMinor: 0 }:
+            case TarType.CharacterDevice when _isLayer && entry is { DeviceMajor: 0, DeviceMinor: 0 }:
                 MakeWhiteout(name, entry); // what it would be to overlayfs
                 return;
             case TarType.SymbolicLink:
@@ -119,8 +145,8 @@ public sealed class LayerExtractor : IDisposable
         }
         if (entry.Uid != _uid || entry.Gid != _gid)
             Check(Nodes.TryChangeOwner(_walk.Current, name, entry.Uid, entry.Gid), "change the owner of", entry);
-        if (entry.Type != TarType.SymbolicLink && (entry.Mode & Masked) != 0)
-            Check(Nodes.TryChangeMode(_walk.Current, name, entry.Mode), "change the mode of", entry);
+        if (entry.Type != TarType.SymbolicLink && (entry.Mode & _masked) != 0)
+            Check(_isLayer ? Nodes.TryChangeMode(_walk.Current, name, entry.Mode) : ChangeMode(name, entry.Mode), "change the mode of", entry);
         foreach (var attribute in entry.Attributes ?? [])
             AddLate(PathOf(name), attribute);
         Check(Nodes.TrySetTimes(_walk.Current, name, Accessed(entry), Modified(entry)), "set the times of", entry);
@@ -148,7 +174,8 @@ public sealed class LayerExtractor : IDisposable
             throw new ImageException($"{entry}: the layer's files would take more than {_limits.Size} bytes");
         _size += entry.Size;
         var fd = -1;
-        Make(name, entry, () => Nodes.TryOpen(_walk.Current, name, OpenFlags.WriteOnly | OpenFlags.Create | OpenFlags.Exclusive, out fd, entry.Mode));
+        if (_isLayer || !TryOpenMounted(name, out fd))
+            Make(name, entry, () => Nodes.TryOpen(_walk.Current, name, OpenFlags.WriteOnly | OpenFlags.Create | OpenFlags.Exclusive, out fd, entry.Mode));
         try
         {
             if (entry.Segments is null)
@@ -169,6 +196,18 @@ public sealed class LayerExtractor : IDisposable
         {
             Nodes.Close(fd);
         }
+    }
+
+    // A file on which another is mounted stays, and is written to.
+    private bool TryOpenMounted(byte[] name, out int fd)
+    {
+        fd = -1;
+        if (Nodes.TryStatus(_walk.Current, name, out var old) != 0 || !old.IsMountRoot || old.File.Type != FileType.Regular
+            || Nodes.TryOpen(_walk.Current, name, OpenFlags.WriteOnly | OpenFlags.NonBlock, out fd) != 0)
+        {
+            return false;
+        }
+        return Nodes.TryStatus(fd, "\0"u8, out var status) == 0 && status.File.Type == FileType.Regular && Nodes.TrySetLength(fd, 0) == 0;
     }
 
     private void WriteSegments(int fd, TarEntry entry)
@@ -199,6 +238,8 @@ public sealed class LayerExtractor : IDisposable
             Check(Nodes.TryStatus(_walk.Current, name, out var status), "look at", entry);
             if (status.File.Type != FileType.Directory)
             {
+                if (!_replaces)
+                    throw new ImageException($"cannot overwrite {entry}, which is no directory, with a directory");
                 Remove(name, entry);
                 Check(Nodes.TryMakeDirectory(_walk.Current, name, entry.Mode & ~SetGroupId), "make directory", entry);
                 if (status.IsWhiteout)
@@ -209,7 +250,7 @@ public sealed class LayerExtractor : IDisposable
         {
             Check(errno, "make directory", entry);
         }
-        if (errno != 0 || entry.Uid != _uid || entry.Gid != _gid || (entry.Mode & Masked & ~SetGroupId) != 0)
+        if (errno != 0 || entry.Uid != _uid || entry.Gid != _gid || (entry.Mode & _masked & ~SetGroupId) != 0)
         {
             Check(Nodes.TryOpen(_walk.Current, name, OpenFlags.ReadOnly | Files.Directory, out var fd), "open directory", entry);
             SetOwnerAndMode(fd, entry);
@@ -259,7 +300,7 @@ public sealed class LayerExtractor : IDisposable
 
     private void MakeHardLink(byte[] name, TarEntry entry)
     {
-        var target = LayerPath.Parse(entry.Link, entry);
+        var target = LayerPath.Parse(entry.Link, entry, _isLayer);
         if (target.Kind != LayerName.Ordinary)
             throw new ImageException($"{entry}: a hard link to {TarEntry.Text(entry.Link)}, which is no file of this layer");
         Check(_linked.Go(target.Parents, out _), $"link to {TarEntry.Text(entry.Link)} from", entry);
@@ -292,9 +333,13 @@ public sealed class LayerExtractor : IDisposable
 
     private void Remove(byte[] name, TarEntry entry)
     {
+        if (!_isLayer && Nodes.TryStatus(_walk.Current, name, out var old) == 0 && old.IsMountRoot)
+            throw Failed(Errno.EBUSY, "replace", entry);
         var errno = Nodes.TryUnlink(_walk.Current, name);
         if (errno is Errno.EISDIR or Errno.EPERM)
         {
+            if (!_replaces)
+                throw new ImageException($"cannot overwrite the directory {entry} with a file");
             _linked.Forget();
             Trees.Remove(_walk.Current, name);
             return;
@@ -336,12 +381,22 @@ public sealed class LayerExtractor : IDisposable
         return _linked.Go(parts, out _) == 0 && _linked.Path.AsSpan().SequenceEqual(path);
     }
 
+    // What has just been made may have been replaced by a link since.
+    private int ChangeMode(byte[] name, uint mode)
+    {
+        var errno = Nodes.TryOpen(_walk.Current, name, OpenFlags.Path, out var fd);
+        if (errno != 0)
+            return errno;
+        using var node = new FileDescriptor(fd);
+        return Files.Status(node, "a new file").Type == FileType.SymbolicLink ? Errno.ELOOP : Files.TryChangeMode(node, mode);
+    }
+
     private void SetOwnerAndMode(int fd, TarEntry entry)
     {
         var isDirectory = entry.Type == TarType.Directory;
         if (isDirectory || entry.Uid != _uid || entry.Gid != _gid)
             Check(Nodes.TryChangeOwner(fd, entry.Uid, entry.Gid), "change the owner of", entry);
-        if (isDirectory || (entry.Mode & Masked) != 0)
+        if (isDirectory || (entry.Mode & _masked) != 0)
             Check(Nodes.TryChangeMode(fd, isDirectory ? entry.Mode & ~SetGroupId : entry.Mode), "change the mode of", entry);
     }
 

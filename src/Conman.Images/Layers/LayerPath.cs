@@ -29,8 +29,9 @@ internal readonly struct LayerPath
     /// <summary>The last component, which ends with a zero byte.</summary>
     public byte[] Name { get; }
 
+    /// <param name="isLayer">Some names are whiteouts; else a name is a name.</param>
     /// <exception cref="ImageException">It leads out of the layer, or is no name that could be.</exception>
-    public static LayerPath Parse(ReadOnlySpan<byte> path, TarEntry entry)
+    public static LayerPath Parse(ReadOnlySpan<byte> path, TarEntry entry, bool isLayer = true)
     {
         var parts = new List<byte[]>();
         foreach (var range in path.Split((byte)'/'))
@@ -43,13 +44,13 @@ internal readonly struct LayerPath
             else if (parts.Count > 0)
                 parts.RemoveAt(parts.Count - 1);
             else
-                throw new ImageException($"{entry}: a path that leads out of the layer");
+                throw new ImageException($"{entry}: a path that leads out of the {(isLayer ? "layer" : "archive")}");
         }
         if (parts.Count == 0)
             return new LayerPath(LayerName.Root, parts, []);
         var name = parts[^1];
         var kind = LayerName.Ordinary;
-        foreach (var part in parts)
+        foreach (var part in isLayer ? parts : [])
         {
             if (!part.AsSpan().StartsWith(".wh."u8))
                 continue;

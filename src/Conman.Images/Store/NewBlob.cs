@@ -30,6 +30,9 @@ public sealed class NewBlob : IDisposable
         Size += bytes.Length;
     }
 
+    /// <summary>A stream that is written to it, and does not end it.</summary>
+    public Stream OpenWriter() => new Writer(this);
+
     /// <summary>What it is so far.</summary>
     public Descriptor Describe(string mediaType) => new() { MediaType = mediaType, Digest = Digest.Sha256(_hash.GetCurrentHash()).ToString(), Size = Size };
 
@@ -46,5 +49,20 @@ public sealed class NewBlob : IDisposable
     {
         _hash.Dispose();
         File.Dispose();
+    }
+
+    private sealed class Writer(NewBlob blob) : Stream
+    {
+        public override bool CanRead => false;
+        public override bool CanSeek => false;
+        public override bool CanWrite => true;
+        public override long Length => throw new NotSupportedException();
+        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
+        public override void Write(ReadOnlySpan<byte> buffer) => blob.Write(buffer);
+        public override void Write(byte[] buffer, int offset, int count) => blob.Write(buffer.AsSpan(offset, count));
+        public override void Flush() { }
+        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+        public override void SetLength(long value) => throw new NotSupportedException();
     }
 }

@@ -14,10 +14,14 @@ public sealed class TarWriter(Stream stream)
     private long _data;
     private int _padding;
 
+    /// <summary>Members so far.</summary>
+    public long Members { get; private set; }
+
     /// <summary>The header of a member; <see cref="TarEntry.DataSize"/> bytes of data must follow. Access times are not written.</summary>
     public void Write(TarEntry entry)
     {
         Pad();
+        Members++;
         var records = new SortedDictionary<string, byte[]>(StringComparer.Ordinal);
         var name = entry.Name.AsSpan();
         byte[] map = [];

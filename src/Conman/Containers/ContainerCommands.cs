@@ -22,7 +22,7 @@ internal static class ContainerCommands
     ];
 
     private static List<Command> Common(ManagerContext context) =>
-        [.. RunCommand.Of(context), .. LifeCommands.Of(context), .. OutputCommands.Of(context), ContainerExec.Of(context), ContainerUpdate.Of(context), TopCommand.Of(context), StatsCommand.Of(context)];
+        [.. RunCommand.Of(context), .. LifeCommands.Of(context), .. OutputCommands.Of(context), ContainerExec.Of(context), ContainerUpdate.Of(context), TopCommand.Of(context), StatsCommand.Of(context), .. ContentCommands.Of(context)];
 
     private static Command Exists(ManagerContext context) => new("exists", "CONTAINER", "Exit with 0 if a container exists, else with 1", [],
         arguments => context.Engine.Containers.TryResolve(arguments.Words[0]) is null ? 1 : 0);

@@ -43,7 +43,7 @@ internal static class MountValues
     /// <summary>One of <c>--mount</c>: <c>type=…,source=…,target=…,…</c>.</summary>
     public static MountSetting Mount(string text)
     {
-        var mount = new MountSetting { Type = "volume" };
+        var (mount, writes) = (new MountSetting { Type = "volume" }, false);
         foreach (var (name, value) in Csv.Pairs("mount", text))
         {
             switch (name)
@@ -52,7 +52,7 @@ internal static class MountValues
                 case "source" or "src": mount.Source = Needed(name, value); break;
                 case "target" or "dst" or "destination": mount.Target = Checked(() => BindText.CheckTarget("mount", text, Needed(name, value))); break;
                 case "readonly" or "ro": mount.ReadOnly = Truth(name, value); break;
-                case "rw": mount.ReadOnly = !Truth(name, value); break;
+                case "rw": (mount.ReadOnly, writes) = (!Truth(name, value), Truth(name, value)); break;
                 case "bind-propagation": (mount.BindOptions ??= new BindOptions()).Propagation = Propagation(Needed(name, value)); break;
                 case "bind-nonrecursive": (mount.BindOptions ??= new BindOptions()).NonRecursive = Truth(name, value); break;
                 case "bind-create-src": (mount.BindOptions ??= new BindOptions()).CreateMountpoint = Truth(name, value); break;
@@ -120,6 +120,8 @@ internal static class MountValues
                     throw Wrong("a tmpfs has no source");
                 case "image" when mount.Source.Length == 0:
                     throw Wrong("source is missing: an image");
+                case "image" when writes:
+                    throw Wrong("an image is mounted read-only");
                 case "tmpfs" or "image":
                     break;
                 default:

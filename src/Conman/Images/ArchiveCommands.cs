@@ -118,43 +118,9 @@ internal static class ArchiveCommands
             }
             if (output is null && Terminals.IsTerminal(1))
                 throw new ImageException("cowardly refusing to save to a terminal. Use the -o flag or redirect");
-            SaveArchive(store, images, format, output);
+            OutputFile.Write(output, (file, lasting) => WriteArchive(store, images, format, file, lasting));
             return 0;
         }) { Count = (1, int.MaxValue) };
-
-    // An archive has no name until it is whole, so that a killed command leaves nothing; or, where there are no such files, another name.
-    private static void SaveArchive(ImageStore store, List<(ImageRecord, List<string>)> images, SaveFormat format, string? output)
-    {
-        // What is there and no file (a pipe, a device) is written to as it is.
-        if (output is null || Files.TryStatus(output, out _) is { Type: not FileType.Regular })
-        {
-            using var open = output is null ? Files.Duplicate(1) : Files.Open(output, OpenFlags.WriteOnly);
-            WriteArchive(store, images, format, open, lasting: false);
-            return;
-        }
-        var folder = Path.GetDirectoryName(Path.GetFullPath(output))!;
-        if (Files.TryTemporary(folder) is { } unnamed)
-        {
-            using (unnamed)
-            {
-                WriteArchive(store, images, format, unnamed, lasting: true);
-                Files.Publish(unnamed, Files.CurrentDirectory, output);
-            }
-            return;
-        }
-        var beside = output + ".part";
-        using var file = Files.Open(beside, OpenFlags.WriteOnly | OpenFlags.Create | OpenFlags.Truncate, mode: 0x180 /* 0600 */);
-        try
-        {
-            WriteArchive(store, images, format, file, lasting: true);
-            Storage.Rename(Files.CurrentDirectory, beside, Files.CurrentDirectory, output);
-        }
-        catch
-        {
-            Files.TryUnlink(beside);
-            throw;
-        }
-    }
 
     private static void WriteArchive(ImageStore store, List<(ImageRecord, List<string>)> images, SaveFormat format, FileDescriptor file, bool lasting)
     {

@@ -18,6 +18,11 @@ public class KillTests : ManagerTest
         Rename,
         Exec,
         Remove,
+        CopyIn,
+        CopyIntoStopped,
+        CopyOut,
+        Commit,
+        Mount,
     }
 
     public static TheoryData<Victim> Victims => [.. Enum.GetValues<Victim>()];
@@ -26,7 +31,7 @@ public class KillTests : ManagerTest
     public void E1_a_kill_at_any_call_leaves_nothing_that_rm_cannot_clean(Victim victim)
     {
         var (setup, command) = Words(victim);
-        string[][] cleanup = [Line("rm", "--force", "--all", "--volumes"), Line("system", "recover")];
+        string[][] cleanup = [Line("rm", "--force", "--all", "--volumes"), Line("system", "recover"), Line("image", "prune", "--force")];
         int calls = KillAt.Run(Runtime, "own", "list", setup, command, cleanup).Lines.Length;
         Assert.InRange(calls, 20, 5000);
         int step = Soak ? 1 : Math.Max(1, calls / 16);
@@ -100,6 +105,11 @@ public class KillTests : ManagerTest
             Victim.Start => ([create], Line("start", "victim")),
             Victim.Stop => ([run], Line("stop", "--time", "0", "victim")),
             Victim.Rename => ([create], Line("rename", "victim", "other")),
+            Victim.CopyIn => ([run], Line("cp", Bundle.Rootfs + "/etc", "victim:/var")),
+            Victim.CopyIntoStopped => ([create], Line("cp", Bundle.Rootfs + "/etc", "victim:/var")),
+            Victim.CopyOut => ([create], Line("cp", "victim:/etc/.", Bundle.Folder + "/copied")),
+            Victim.Commit => ([run, Line("exec", "victim", "touch", "/var/x")], Line("commit", "victim", "made")),
+            Victim.Mount => ([create], Line("mount", "victim")),
             Victim.Exec => ([run], Line("exec", "victim", "true")),
             _ => ([run], Line("rm", "--force", "--volumes", "victim")),
         };
@@ -109,6 +119,7 @@ public class KillTests : ManagerTest
 
     private IEnumerable<string> Left() =>
         ((string[])[Root + "/containers", Root + "/names", Root + "/volumes", RunRoot + "/containers", RunRoot + "/oci"])
-        .Where(Directory.Exists).SelectMany(Directory.GetFileSystemEntries).Where(e => !e.EndsWith("@filters", StringComparison.Ordinal)).Concat(
+        .Where(Directory.Exists).SelectMany(Directory.GetFileSystemEntries)
+        .Concat(Directory.GetDirectories(Root + "/layers", ".*")).Concat(Directory.GetFiles(Root + "/leases")).Where(e => !e.EndsWith("@filters", StringComparison.Ordinal)).Concat(
             Leftovers.Hierarchies.Where(h => Directory.Exists(h + "/conman-test")).SelectMany(h => Directory.GetDirectories(h + "/conman-test")).Where(d => Path.GetFileName(d).StartsWith("conman-", StringComparison.Ordinal)));
 }
