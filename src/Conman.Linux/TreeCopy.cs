@@ -13,8 +13,6 @@ public sealed class TreeCopy
     // Two descriptors a level. Nobody's folders are so deep but those of somebody who looks for a limit.
     private const int MostLevels = 128;
 
-    private const uint SetIds = 0xc00 /* S_ISUID | S_ISGID */;
-
     /// <summary>
     /// Owners are copied. Else everything belongs to who copies, and what would then lend him to others is left out: set-id bits, and attributes
     /// but those of users; a device is refused.
@@ -157,7 +155,7 @@ public sealed class TreeCopy
                 Check(errno, place);
         }
         if (status.Type != FileType.SymbolicLink)
-            Check(Files.TryChangeMode(to, Owners ? status.Permissions : status.Permissions & ~SetIds), place);
+            Check(Files.TryChangeMode(to, Owners ? status.Permissions : status.Permissions & ~0xc00u /* S_ISUID | S_ISGID */), place);
         Check(Files.TryCopyTimes(from, to), place);
     }
 

@@ -11,14 +11,29 @@ using Conman.Runtime;
 
 namespace Conman;
 
-/// <summary>What the options before the command say.</summary>
-internal sealed class ManagerContext(string root, string runRoot)
+/// <summary>What the options that every command has say.</summary>
+internal sealed class ManagerContext
 {
+    private ContainerEngine? _engine;
+
+    /// <summary>Those before the command, and, once they are known, those after it: the later counts.</summary>
+    public List<Arguments> Options { get; } = [];
+
     /// <summary>The containers, and all that they need; until the end of the command.</summary>
-    public ContainerEngine Engine { get; } = new(root, runRoot) { Warn = static warning => Output.Error("conman: warning: " + warning) };
+    public ContainerEngine Engine => _engine ??= new(Get("root") ?? ImageStore.DefaultRoot, Get("runroot") ?? ContainerEngine.DefaultRunRoot) { Warn = static warning => Output.Error("conman: warning: " + warning) };
 
     /// <summary>Opens the store of images.</summary>
     public ImageStore OpenStore() => Engine.OpenImages();
+
+    private string? Get(string name)
+    {
+        for (var i = Options.Count - 1; i >= 0; i--)
+        {
+            if (Options[i].Get(name) is { } value)
+                return value;
+        }
+        return null;
+    }
 }
 
 /// <summary>A thing that was asked for is not there: exit code 1, as Docker's.</summary>
@@ -41,7 +56,7 @@ internal static class ManagerFace
         try
         {
             var (global, at) = Arguments.Parse(args, 0, GlobalOptions, 0);
-            var context = new ManagerContext(global.Get("root") ?? ImageStore.DefaultRoot, global.Get("runroot") ?? ContainerEngine.DefaultRunRoot);
+            var context = new ManagerContext { Options = { global } };
             var groups = Groups(context);
             if (global.Has("version"))
                 return Version();
@@ -72,7 +87,8 @@ internal static class ManagerFace
                 ?? throw new UsageException($"unknown command {word}" + (Nearest.To(word, commands.Select(c => c.Name)) is { } near ? $": did you mean {near}?" : ""));
             var helped = program;
             program += " " + command.Name;
-            var (arguments, _) = Arguments.Parse(args, at, [.. command.Options, GlobalOptions[1]], command.StopAfter, global);
+            var (arguments, _) = Arguments.Parse(args, at, [.. command.Options, .. GlobalOptions[..^1]], command.StopAfter, global);
+            context.Options.Add(arguments);
             if (arguments.Has("help"))
             {
                 Output.Write(HelpText.Of(helped, command));

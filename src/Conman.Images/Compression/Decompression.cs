@@ -28,9 +28,9 @@ public static class Decompression
         if (first.StartsWith((ReadOnlySpan<byte>)[0x28, 0xb5, 0x2f, 0xfd]) || (first.Length >= 4 && first[0] >> 4 == 5 && first[1..4].SequenceEqual((ReadOnlySpan<byte>)[0x2a, 0x4d, 0x18])))
             return CompressionKind.Zstd;
         if (first.StartsWith((ReadOnlySpan<byte>)[0xfd, (byte)'7', (byte)'z', (byte)'X', (byte)'Z', 0]))
-            throw new ImageException("xz compression is not supported: gzip, zstd or none is");
+            throw new ImageException("xz compression is not read: decompress it before (xz -dc FILE | conman import - NAME)");
         if (first.StartsWith("BZh"u8))
-            throw new ImageException("bzip2 compression is not supported: gzip, zstd or none is");
+            throw new ImageException("bzip2 compression is not read: decompress it before (bzip2 -dc FILE | conman import - NAME)");
         return CompressionKind.None;
     }
 

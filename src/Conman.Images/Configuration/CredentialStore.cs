@@ -113,6 +113,22 @@ public sealed class CredentialStore
         return removed;
     }
 
+    /// <summary>Forgets every credential that is written down, and those in helpers that the file has an entry for; for which registries.</summary>
+    public List<string> RemoveAll()
+    {
+        if (Read(File) is not { Auths.Count: > 0 } file)
+            return [];
+        var removed = new List<string>(file.Auths.Keys);
+        foreach (var key in removed)
+        {
+            if (HelperFor(file, key) is { } helper && CredentialHelper.Get(helper, key) is not null)
+                CredentialHelper.Erase(helper, key);
+        }
+        file.Auths.Clear();
+        Write(file);
+        return removed;
+    }
+
     private static Credential? Find(AuthFile file, string domain, string path)
     {
         if (HelperFor(file, domain) is { } helper)

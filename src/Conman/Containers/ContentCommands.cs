@@ -53,6 +53,8 @@ internal static class ContentCommands
         [
             new("author", "who made it", "TEXT", 'a'),
             new("change", "an instruction of a Dockerfile that the image is to have: CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME, WORKDIR", "INSTRUCTION", 'c', Repeats: true),
+            new("format", "", "FORMAT", 'f') { Refused = "an image is stored in the OCI's format; `save` writes Docker's beside it" },
+            new("include-volumes", "") { Refused = "name the volumes that the image is to have: --change 'VOLUME /dir'" },
             new("iidfile", "write the image's id into a file", "FILE"),
             new("message", "what its history is to say", "TEXT", 'm'),
             new("no-pause", "let it run while its files are read"),

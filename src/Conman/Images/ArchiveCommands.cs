@@ -94,6 +94,7 @@ internal static class ArchiveCommands
             PlatformOptions.Check,
             new("multi-image-archive", "as without it: an archive may hold several images", Short: 'm'),
             new("quiet", "as without it: nothing is written but the archive", Short: 'q'),
+            new("compress", "") { Refused = "layers are saved as they are here, so that their digests stay" }, new("uncompressed", "") { Refused = "layers are saved as they are here, so that their digests stay" },
         ],
         arguments =>
         {

@@ -60,8 +60,11 @@ internal static class ImageCommands
             new("digests", "show digests"),
             new("filter", "only those with dangling=BOOL, label=KEY[=VALUE], reference=PATTERN, before=IMAGE, since=IMAGE or until=TIME", "FILTER", 'f', Repeats: true),
             new("format", "table, json or a Go template", "FORMAT"),
+            new("history", "") { Refused = "the names that an image has had are not kept" },
             new("no-trunc", "show whole ids"),
+            new("noheading", "without the line of headings", Short: 'n'),
             new("quiet", "show ids only", Short: 'q'),
+            new("sort", "by created, id, repository, size or tag (default: created, the newest first)", "FIELD"),
         ],
         arguments =>
         {
@@ -70,14 +73,24 @@ internal static class ImageCommands
             var records = ImageFilters.Apply(store, store.Images.All(), arguments.All("filter"), now);
             if (arguments.Words is [var wanted])
                 records = records.FindAll(r => ImageFilters.IsNamed(r, wanted));
-            // The newest first, as Docker has them.
-            var rows = records.OrderByDescending(r => ImageView.Time(r.Created) ?? DateTimeOffset.MinValue).Select(r => ImageView.Row(r, now, arguments.Has("no-trunc"))).ToList();
+            var rows = Sorted(records, arguments.Get("sort") ?? "created").Select(r => ImageView.Row(r, now, arguments.Has("no-trunc"))).ToList();
             if (arguments.Has("quiet"))
                 rows = [.. rows.DistinctBy(r => (string?)r["ID"])];
             Column[] columns = arguments.Has("digests") ? [.. Listed[..2], new("DIGEST", "Digest"), .. Listed[2..]] : Listed;
-            Table.Write(rows, arguments.Get("format"), arguments.Has("quiet") ? "ID" : null, columns, Headings);
+            Table.Write(rows, arguments.Get("format"), arguments.Has("quiet") ? "ID" : null, columns, Headings, arguments.Has("noheading"));
             return 0;
         }) { Count = (0, 1) };
+
+    // Times and sizes the largest first, as Docker and Podman have them; names by their letters.
+    private static IEnumerable<ImageRecord> Sorted(List<ImageRecord> records, string field) => field switch
+    {
+        "created" => records.OrderByDescending(r => ImageView.Time(r.Created) ?? DateTimeOffset.MinValue),
+        "id" => records.OrderBy(r => r.Id.Hex, StringComparer.Ordinal),
+        "repository" => records.OrderBy(r => r.Name, StringComparer.Ordinal),
+        "size" => records.OrderByDescending(r => r.Size),
+        "tag" => records.OrderBy(r => r.Tag ?? "", StringComparer.Ordinal).ThenBy(r => r.Name, StringComparer.Ordinal),
+        _ => throw new UsageException($"--sort {field}: created, id, repository, size or tag is expected"),
+    };
 
     private static Command History(ManagerContext context) => new("history", "IMAGE", "Show how an image was made",
         [
@@ -165,6 +178,7 @@ internal static class ImageCommands
     public static Command Prune(ManagerContext context) => new("prune", "", "Remove images that have no tag, and what killed commands left",
         [
             new("all", "every image that no container uses", Short: 'a'),
+            new("external", "as without it: what other programs use is not in this store"),
             new("filter", "only those with label=KEY[=VALUE], label!=KEY[=VALUE] or until=TIME", "FILTER", Repeats: true),
             new("force", "do not ask", Short: 'f'),
         ],
@@ -224,16 +238,19 @@ internal static class ImageCommands
             return ImageLookup.Find(store, arguments.Words[0]) is null ? 1 : 0;
         });
 
-    private static Command Mount(ManagerContext context) => new("mount", "[IMAGE...]", "Mount images read-only and print where; without IMAGE list those that are", [],
+    private static Command Mount(ManagerContext context) => new("mount", "[IMAGE...]", "Mount images read-only and print where; without IMAGE list those that are",
+        [new("all", "every image", Short: 'a'), new("format", "of the list: json", "FORMAT")],
         arguments =>
         {
             using var store = context.OpenStore();
-            if (arguments.Words.Count == 0)
-            {
-                foreach (var (id, path) in ImageMounts.All(store))
-                    Output.Write($"{id.Short} {path}\n");
-            }
-            foreach (var word in arguments.Words)
+            if (arguments.Get("format") is { } format && (format != "json" || arguments.Words.Count > 0))
+                throw new UsageException($"--format {format}: json is expected, for the list of what is mounted");
+            var words = arguments.Has("all") ? store.Images.All().Select(r => r.Id.ToString()).Distinct().ToList() : arguments.Words;
+            if (arguments.Get("format") is not null)
+                Output.Write(Json.Indented(new JsonArray([.. ImageMounts.All(store).Select(m => (JsonNode)new JsonObject { ["id"] = m.Id.Hex, ["mountpoint"] = m.Path })])) + "\n");
+            else if (words.Count == 0)
+                Output.Write(string.Concat(ImageMounts.All(store).Select(m => $"{m.Id.Short} {m.Path}\n")));
+            foreach (var word in words)
                 Output.Write(ImageMounts.Mount(store, Find(store, word)) + "\n");
             return 0;
         }) { Count = (0, int.MaxValue) };

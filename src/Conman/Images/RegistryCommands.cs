@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Conman.CommandLine;
 using Conman.Formatting;
+using Conman.Images.Building;
 using Conman.Images.Configuration;
 using Conman.Images;
 using Conman.Images.Layers;
@@ -20,11 +21,16 @@ internal static class RegistryCommands
     /// <summary>The header User-Agent.</summary>
     public const string Agent = "conman/" + Build.Version;
 
+    private const string Unchanged = "blobs and manifests are sent as they are here, so that their digests stay", NoSigning = "conman signs nothing";
+
     public static readonly Option Quiet = new("quiet", "print only what it became", Short: 'q');
 
     private static readonly Option AuthFile = new("authfile", "file of credentials (default: ~/.docker/config.json)", "FILE");
     private static readonly Option Creds = new("creds", "who, for this command: others on this host can read it; better 'conman login'", "NAME[:PASSWORD]");
     private static readonly Option ContentTrust = new("disable-content-trust", "as without it: signatures of Docker Content Trust are not looked for");
+    private static readonly Option Retry = new("retry", "how often a registry is asked again (default: 4)", "N");
+    private static readonly Option RetryDelay = new("retry-delay", "how long is waited before the first time; it doubles with each (default: 500ms)", "TIME");
+    private static readonly Option CertDir = new("cert-dir", "") { Refused = "put the registry's certificates into /etc/containers/certs.d/REGISTRY or /etc/docker/certs.d/REGISTRY" };
     private static readonly Option VerifyTls = new("tls-verify", "=false: take any certificate, or none");
 
     public static List<Command> All(ManagerContext context) => [Pull(context), Push(context), Search(), Login(), Logout(), .. ArchiveCommands.All(context)];
@@ -35,8 +41,9 @@ internal static class RegistryCommands
         [
             new("all-tags", "every tag of the repository", Short: 'a'),
             .. PlatformOptions.All,
+            Retry, RetryDelay,
             new("policy", "always, newer (the same: only what is new is fetched), missing (if it is not here) or never (default: always)", "WHEN"),
-            Quiet, AuthFile, Creds, VerifyTls, ContentTrust,
+            Quiet, AuthFile, Creds, VerifyTls, CertDir, ContentTrust,
         ],
         arguments =>
         {
@@ -111,7 +118,12 @@ internal static class RegistryCommands
     }
 
     private static Command Push(ManagerContext context) => new("push", "NAME[:TAG]", "Send an image to a registry",
-        [new("all-tags", "every tag that the repository has here", Short: 'a'), PlatformOptions.Check, Quiet, AuthFile, Creds, VerifyTls, ContentTrust],
+        [new("all-tags", "every tag that the repository has here", Short: 'a'), PlatformOptions.Check, Quiet, AuthFile, Creds, VerifyTls, CertDir, ContentTrust, Retry, RetryDelay,
+            new("digestfile", "write the manifest's digest into a file", "FILE"),
+            new("remove-signatures", "as without it: none are sent"),
+            new("compress", "") { Refused = Unchanged }, new("compression-format", "", "FORMAT") { Refused = Unchanged }, new("compression-level", "", "N") { Refused = Unchanged }, new("format", "", "FORMAT") { Refused = Unchanged, Short = 'f' },
+            new("sign-by", "", "KEY") { Refused = NoSigning }, new("sign-by-sigstore-private-key", "", "FILE") { Refused = NoSigning }, new("sign-passphrase-file", "", "FILE") { Refused = NoSigning },
+        ],
         arguments =>
         {
             RefuseContentTrust(arguments);
@@ -133,6 +145,8 @@ internal static class RegistryCommands
                 if (!arguments.Has("quiet"))
                     Output.Write($"The push refers to repository [{name.Name}]\n");
                 var pushed = new ImagePush(store, client, arguments.Has("quiet") ? new NoDisplay() : new TransferDisplay()).Run(record, name);
+                if (arguments.Get("digestfile") is { } file)
+                    Files.Publish(Files.CurrentDirectory, Path.GetFullPath(file), Encoding.UTF8.GetBytes(pushed.Digest!), 0x1a4 /* 0644 */);
                 Output.Write(arguments.Has("quiet") ? name + "\n" : $"{name.Tag}: digest: {pushed.Digest} size: {pushed.Size}\n");
             }
             return 0;
@@ -144,6 +158,7 @@ internal static class RegistryCommands
             new("format", "table, json or a Go template", "FORMAT"),
             new("limit", "how many at most (default: 25)", "N"),
             new("no-trunc", "show whole descriptions"),
+            new("compatible", "as without it: stars and whether it is official are shown"),
             new("list-tags", "TERM is a repository: list its tags"),
             AuthFile,
             Creds,
@@ -190,13 +205,20 @@ internal static class RegistryCommands
             new("username", "who", "NAME", 'u'),
             new("password", "in the open: others on this host can read it; better --password-stdin", "PASSWORD", 'p'),
             new("password-stdin", "read the password from standard input"),
+            new("get-login", "show who one is to the registry, and do nothing else"),
             AuthFile,
             VerifyTls,
+            CertDir,
         ],
         arguments =>
         {
             var domain = Domain(arguments);
             var store = Credentials(arguments);
+            if (arguments.Has("get-login"))
+            {
+                Output.Write((store.Find(domain, "")?.User ?? throw new NotFoundException($"not logged in to {domain}")) + "\n");
+                return 0;
+            }
             if (arguments.Has("password-stdin") && arguments.Get("password") is not null)
                 throw new UsageException("--password and --password-stdin are mutually exclusive");
             if (arguments.Has("password-stdin") && arguments.Get("username") is null)
@@ -214,9 +236,17 @@ internal static class RegistryCommands
             return 0;
         }) { Count = (0, 1) };
 
-    private static Command Logout() => new("logout", "[REGISTRY]", "Forget who you are to a registry", [AuthFile],
+    private static Command Logout() => new("logout", "[REGISTRY]", "Forget who you are to a registry", [new("all", "to all of them", Short: 'a'), AuthFile],
         arguments =>
         {
+            if (arguments.Has("all"))
+            {
+                if (arguments.Words.Count > 0)
+                    throw new UsageException("--all and a registry exclude each other");
+                var removed = Credentials(arguments).RemoveAll();
+                Output.Write(string.Concat(removed.Select(r => $"Removing login credentials for {r}\n")));
+                return 0;
+            }
             var domain = Domain(arguments);
             Output.Write(Credentials(arguments).Remove(domain) ? $"Removing login credentials for {domain}\n" : $"Not logged in to {domain}\n");
             return 0;
@@ -242,7 +272,20 @@ internal static class RegistryCommands
             table.Add($"[[registry]]\nlocation = \"{domain}\"\ninsecure = true\n");
         var credentials = Credentials(arguments);
         Func<string, string, Credential?> find = arguments.Get("creds") is { } given ? (_, _) => Given(given) : credentials.Find;
-        return new RegistryClient(new RegistrySettings { Table = table, Credentials = find, Agent = Agent });
+        return new RegistryClient(new RegistrySettings { Table = table, Credentials = find, Agent = Agent, Limits = Limits(arguments) });
+    }
+
+    private static TransferLimits Limits(Arguments arguments)
+    {
+        var limits = new TransferLimits();
+        if (arguments.Get("retry") is not null)
+            limits = limits with { Tries = 1 + arguments.Number("retry", 0) };
+        if (arguments.Get("retry-delay") is { } delay)
+        {
+            var first = TimeSpan.FromTicks(ConfigChanges.Nanoseconds(delay) / 100);
+            limits = limits with { FirstWait = first, Waits = limits.Waits + first * limits.Tries };
+        }
+        return limits;
     }
 
     private static Credential Given(string text)
