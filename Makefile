@@ -78,10 +78,16 @@ setup-test:
 setup-bench:
 	$(call install-packages,$(BENCH_PACKAGES))
 
-SOURCES := $(shell find src native -name '*.cs' -o -name '*.csproj' -o -name '*.[chS]' -o -name '*.order' -o -name '*.ld' -o -name Makefile) Directory.Build.props Directory.Packages.props
+SOURCES := $(shell find src native -name '*.cs' -o -name '*.csproj' -o -name '*.[chS]' -o -name '*.order' -o -name '*.ld' -o -name Makefile -o -name '*.props' -o -name embed) Directory.Build.props Directory.Packages.props
 
+PUBLISH = TMPDIR=$(abspath $(OUT))/tmp CMAKE_TOOLCHAIN_FILE=$(abspath native/openssl.cmake) DOTNET_EnableDiagnostics=0 dotnet publish -c Release -r $(RID) -v quiet --nologo
+PUBLISHED = $(abspath $(OUT))/build/publish
+
+# Two programs in one: native/programs.c tells why.
 $(BINARY): $(SOURCES)
 	@$(MAKE) --no-print-directory -C native OUT=$(abspath $(OUT))/native
 	@mkdir -p $(OUT)/tmp
-	@TMPDIR=$(abspath $(OUT))/tmp CMAKE_TOOLCHAIN_FILE=$(abspath native/openssl.cmake) DOTNET_EnableDiagnostics=0 dotnet publish src/Conman -c Release -r $(RID) -v quiet --nologo
-	@install -m 755 $(OUT)/build/publish/Conman/release_$(RID)/conman $(BINARY)
+	@$(PUBLISH) src/Conman.Runc
+	@$(MAKE) --no-print-directory -C native OUT=$(abspath $(OUT))/native PROGRAM=$(PUBLISHED)/Conman.Runc/release_$(RID)/conman-runc $(abspath $(OUT))/native/programs.o
+	@$(PUBLISH) src/Conman
+	@install -m 755 $(PUBLISHED)/Conman/release_$(RID)/conman $(BINARY)

@@ -4,7 +4,8 @@
 
 #include "clone.h"
 
-/* The helper itself, put here by helper.S. */
+/* The helper itself. */
+__asm__(".section .rodata\n.balign 16\nconman_init_begin: .incbin \"" CONMAN_INIT "\"\nconman_init_end: .text\n");
 extern const char conman_init_begin[], conman_init_end[];
 
 const void *conman_helper(size_t *size)

@@ -23,17 +23,12 @@
 FILE *__real_fopen64(const char *path, const char *mode);
 DIR *__real_opendir(const char *path);
 long __real_sysconf(int name);
-int __real_madvise(void *address, size_t size, int advice);
-int __real_minipal_getcpufeatures(void);
-int __real_clock_gettime(clockid_t clock, struct timespec *time);
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *memory, size_t size);
-void __real_free(void *memory);
-extern char __bss_start[];
-static int threads; /* more than this one, at any time */
+int __real_madvise(void *address, size_t size, int advice), __real_minipal_getcpufeatures(void), __real_clock_gettime(clockid_t clock, struct timespec *time);
 int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*routine)(void *), void *argument);
 int __real_pthread_getattr_np(pthread_t thread, pthread_attr_t *attr);
+void *__real_malloc(size_t size), *__real_calloc(size_t count, size_t size), *__real_realloc(void *memory, size_t size), __real_free(void *memory);
+extern char __bss_start[];
+static int threads; /* more than this one, at any time */
 
 /*
  * As far as the garbage collector is concerned there are no cgroups: its heap is small whatever the limit. Of the processors sysconf tells it
@@ -131,10 +126,7 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *time)
 }
 
 /* CPU_ALLOC of glibc, for whose headers the .NET runtime was compiled. musl has all else that it calls. */
-cpu_set_t *__sched_cpualloc(size_t count)
-{
-    return calloc(1, CPU_ALLOC_SIZE(count));
-}
+cpu_set_t *__sched_cpualloc(size_t count) { return calloc(1, CPU_ALLOC_SIZE(count)); }
 
 /*
  * What is allocated before there is a second thread lies side by side, without a mapping or a page for each size; large tables, which are
@@ -158,10 +150,7 @@ static void *from_arena(size_t size)
     return piece + PIECE;
 }
 
-void *__wrap_malloc(size_t size)
-{
-    return from_arena(size) ?: __real_malloc(size);
-}
+void *__wrap_malloc(size_t size) { return from_arena(size) ?: __real_malloc(size); }
 
 void *__wrap_calloc(size_t count, size_t size)
 {

@@ -40,8 +40,8 @@ public readonly record struct Digest
     /// <summary>The digest of bytes, by SHA-256.</summary>
     public static Digest Of(ReadOnlySpan<byte> content)
     {
-        Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
-        SHA256.HashData(content, hash);
+        Span<byte> hash = stackalloc byte[DocumentHash.Size];
+        DocumentHash.Of(content, hash);
         return Sha256(hash);
     }
 
@@ -54,6 +54,8 @@ public readonly record struct Digest
     /// <summary>Whether this is the digest of these bytes.</summary>
     public bool IsOf(ReadOnlySpan<byte> content)
     {
+        if (Algorithm == "sha256")
+            return this == Of(content);
         using var hash = NewHash();
         hash.AppendData(content);
         return Is(hash.GetHashAndReset());

@@ -83,7 +83,7 @@ internal static class ManagerFace
                 }
                 word = args[at++];
             }
-            var command = commands.Find(c => c.Name == word)
+            var command = Named(commands, word)
                 ?? throw new UsageException($"unknown command {word}" + (Nearest.To(word, commands.Select(c => c.Name)) is { } near ? $": did you mean {near}?" : ""));
             var helped = program;
             program += " " + command.Name;
@@ -133,19 +133,33 @@ internal static class ManagerFace
         return 0;
     }
 
-    // The first group is what needs no group's name.
+    private static Command? Named(IEnumerable<Command> commands, string word)
+    {
+        foreach (var command in commands)
+        {
+            if (command.Name == word)
+                return command;
+        }
+        return null;
+    }
+
+    // The first group is what needs no group's name. A command is made, with all its options, when somebody looks at it: the search ends at the
+    // one that was asked for.
     private static List<CommandGroup> Groups(ManagerContext context)
     {
-        var images = ImageCommands.All(context);
         return
         [
-            new("", "", [.. ContainerCommands.All(context), .. images, .. RegistryCommands.All(context), Completion.Of(() => Groups(context), GlobalOptions), EventCommand.Of(context), HostCommands.Info(context), HostCommands.Version]),
-            new("container", "Manage containers", ContainerCommands.OfGroup(context)),
-            new("image", "Manage images", ImageCommands.OfGroup(context)),
-            new("pod", "Manage pods: containers that share namespaces", PodCommands.Of(context)),
-            new("volume", "Manage volumes", VolumeCommands.OfGroup(context)),
-            new("secret", "Manage secrets", SecretCommands.OfGroup(context)),
-            new("system", "Look after the host", SystemCommands.All(context)),
+            new("", "", Later.Each(
+                () => ContainerCommands.All(context),
+                () => ImageCommands.All(context),
+                () => RegistryCommands.All(context),
+                () => [Completion.Of(() => Groups(context), GlobalOptions), EventCommand.Of(context), HostCommands.Info(context), HostCommands.Version])),
+            new("container", "Manage containers", Later.Each(() => ContainerCommands.OfGroup(context))),
+            new("image", "Manage images", Later.Each(() => ImageCommands.OfGroup(context))),
+            new("pod", "Manage pods: containers that share namespaces", Later.Each(() => PodCommands.Of(context))),
+            new("volume", "Manage volumes", Later.Each(() => VolumeCommands.OfGroup(context))),
+            new("secret", "Manage secrets", Later.Each(() => SecretCommands.OfGroup(context))),
+            new("system", "Look after the host", Later.Each(() => SystemCommands.All(context))),
         ];
     }
 

@@ -9,6 +9,17 @@ public class DigestTests
     [Fact]
     public void The_digest_of_nothing_is_the_known_one() => Assert.Equal(Empty, Digest.Of([]).ToString());
 
+    [Fact]
+    public void The_digest_of_bytes_is_their_hash_by_the_framework()
+    {
+        var bytes = new byte[300];
+        new Random(1).NextBytes(bytes);
+        for (var length = 0; length <= bytes.Length; length++)
+            Assert.Equal(Digest.Sha256(System.Security.Cryptography.SHA256.HashData(bytes.AsSpan(0, length))), Digest.Of(bytes.AsSpan(0, length)));
+        Assert.True(Digest.Of(bytes).IsOf(bytes));
+        Assert.False(Digest.Of(bytes).IsOf(bytes.AsSpan(1)));
+    }
+
     [Theory]
     [InlineData(null), InlineData(""), InlineData("sha256:"), InlineData("sha256"), InlineData("md5:d41d8cd98f00b204e9800998ecf8427e")]
     [InlineData("sha256:../../../../etc/passwd"), InlineData("sha256:E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855")]

@@ -4,6 +4,7 @@ using Conman.Engine.Monitoring;
 using Conman.Engine.Settings;
 using Conman.Engine.Store;
 using Conman.Linux;
+using Conman.Runtime;
 
 namespace Conman.Engine.Life;
 

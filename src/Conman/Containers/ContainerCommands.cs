@@ -7,7 +7,7 @@ namespace Conman;
 internal static class ContainerCommands
 {
     /// <summary>Those that stand by themselves.</summary>
-    public static List<Command> All(ManagerContext context) => [.. Common(context), ListCommand.Of(context, "ps"), InspectCommand.Of(context)];
+    public static IEnumerable<Command> All(ManagerContext context) => Later.Each(() => Common(context), () => [ListCommand.Of(context, "ps"), InspectCommand.Of(context)]);
 
     /// <summary>Those of <c>conman container</c>.</summary>
     public static List<Command> OfGroup(ManagerContext context) =>
@@ -21,8 +21,13 @@ internal static class ContainerCommands
         Exists(context),
     ];
 
-    private static List<Command> Common(ManagerContext context) =>
-        [.. RunCommand.Of(context), .. LifeCommands.Of(context), .. OutputCommands.Of(context), ContainerExec.Of(context), ContainerUpdate.Of(context), TopCommand.Of(context), StatsCommand.Of(context), .. ContentCommands.Of(context)];
+    private static IEnumerable<Command> Common(ManagerContext context) => Later.Each(
+        () => RunCommand.Of(context),
+        () => [ContainerExec.Of(context)],
+        () => LifeCommands.Of(context),
+        () => OutputCommands.Of(context),
+        () => [ContainerUpdate.Of(context), TopCommand.Of(context), StatsCommand.Of(context)],
+        () => ContentCommands.Of(context));
 
     private static Command Exists(ManagerContext context) => new("exists", "CONTAINER", "Exit with 0 if a container exists, else with 1", [],
         arguments => context.Engine.Containers.TryResolve(arguments.Words[0]) is null ? 1 : 0);

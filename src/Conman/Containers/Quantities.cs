@@ -3,6 +3,7 @@
 using System.Globalization;
 using Conman.CommandLine;
 using Conman.Engine;
+using Conman.Runtime;
 
 namespace Conman;
 

@@ -14,17 +14,17 @@ namespace Conman;
 
 internal static class RunCommand
 {
-    public static List<Command> Of(ManagerContext context) =>
-    [
-        new("run", "IMAGE [COMMAND] [ARG...]", "Run a command in a new container", RunOptions.Table(create: false), arguments => Failing(() => Run(context, arguments)))
+    public static IEnumerable<Command> Of(ManagerContext context)
+    {
+        yield return new("run", "IMAGE [COMMAND] [ARG...]", "Run a command in a new container", RunOptions.Table(create: false), arguments => Failing(() => Run(context, arguments)))
         {
             Count = (1, int.MaxValue), StopAfter = 1,
-        },
-        new("create", "IMAGE [COMMAND] [ARG...]", "Make a container, and do not start it", RunOptions.Table(create: true), arguments => Failing(() => Create(context, arguments)))
+        };
+        yield return new("create", "IMAGE [COMMAND] [ARG...]", "Make a container, and do not start it", RunOptions.Table(create: true), arguments => Failing(() => Create(context, arguments)))
         {
             Count = (1, int.MaxValue), StopAfter = 1,
-        },
-        new("start", "CONTAINER...", "Start containers that do not run",
+        };
+        yield return new("start", "CONTAINER...", "Start containers that do not run",
             [
                 new("all", "all that do not run"),
                 new("attach", "stay with it, and exit as it does", Short: 'a'),
@@ -32,8 +32,8 @@ internal static class RunCommand
                 new("interactive", "pass on what is typed", Short: 'i'),
                 new("sig-proxy", "=false: do not pass on signals"),
             ],
-            arguments => Start(context, arguments)) { Count = (0, int.MaxValue) },
-    ];
+            arguments => Start(context, arguments)) { Count = (0, int.MaxValue) };
+    }
 
     private static int Run(ManagerContext context, Arguments arguments)
     {

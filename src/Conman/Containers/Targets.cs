@@ -1,5 +1,6 @@
 // Commands that take several containers: what fails for one does not keep the others from it.
 
+using Conman.CommandLine;
 using Conman.Engine;
 using Conman.Engine.Store;
 using Conman.Images;

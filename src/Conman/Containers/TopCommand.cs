@@ -2,7 +2,6 @@
 
 using Conman.CommandLine;
 using Conman.Engine;
-using Conman.Oci;
 using OciContainer = Conman.Runtime.Containers.Container;
 
 namespace Conman;
@@ -17,7 +16,7 @@ internal static class TopCommand
             using var runtime = container.Init is null ? null : OciContainer.TryOpen(engine.RuntimeRoot, container.Id);
             if (runtime is null)
                 throw new EngineException($"container {container.NeedRecord().Name} is not running");
-            PsCommand.Table(runtime.AllProcesses(), arguments.Words.Count > 1 ? arguments.Words[1..] : ["-ef"]);
+            ProcessTable.Write(runtime.AllProcesses(), arguments.Words.Count > 1 ? arguments.Words[1..] : ["-ef"]);
             return 0;
         }) { Count = (1, int.MaxValue), StopAfter = 1 };
 }

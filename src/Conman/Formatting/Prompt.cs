@@ -1,6 +1,7 @@
 // Questions to the person at the terminal.
 
 using System.Text;
+using Conman.CommandLine;
 using Conman.Images;
 using Conman.Linux;
 

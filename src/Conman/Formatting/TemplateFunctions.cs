@@ -145,7 +145,7 @@ internal static class TemplateFunctions
             var precision = parts.Length > 1 && int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out var p) ? p : -1;
             var shown = format[i] switch
             {
-                'q' => Conman.Oci.GoText.Quoted(Print(value)),
+                'q' => GoText.Quoted(Print(value)),
                 'x' when value is long number => number.ToString("x", CultureInfo.InvariantCulture),
                 'x' => Convert.ToHexStringLower(Encoding.UTF8.GetBytes(Print(value))),
                 'f' => Convert.ToDouble(value, CultureInfo.InvariantCulture).ToString("F" + (precision < 0 ? 6 : precision), CultureInfo.InvariantCulture),

@@ -1,5 +1,6 @@
 // Giving names to images and taking them: what tag, untag and rmi do to records.
 
+using Conman.CommandLine;
 using Conman.Images;
 using Conman.Images.References;
 using Conman.Images.Store;

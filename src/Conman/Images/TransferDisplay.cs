@@ -2,6 +2,7 @@
 
 using System.Diagnostics;
 using System.Text;
+using Conman.CommandLine;
 using Conman.Formatting;
 using Conman.Images.Transfer;
 using Conman.Linux;

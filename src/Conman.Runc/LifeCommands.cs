@@ -5,7 +5,7 @@ using Conman.Linux;
 using Conman.Runtime;
 using Conman.Runtime.Containers;
 
-namespace Conman.Oci;
+namespace Conman.Runc;
 
 internal static class LifeCommands
 {

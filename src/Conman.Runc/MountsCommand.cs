@@ -3,11 +3,12 @@
 using System.Text;
 using Conman.CommandLine;
 using Conman.Linux;
+using Conman.Oci;
 using Conman.Oci.RuntimeSpec;
 using Conman.Runtime;
 using Conman.Runtime.Containers;
 
-namespace Conman.Oci;
+namespace Conman.Runc;
 
 internal static class MountsCommand
 {

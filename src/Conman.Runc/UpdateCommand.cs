@@ -2,13 +2,12 @@
 
 using System.Globalization;
 using Conman.CommandLine;
-using Conman.Engine;
 using Conman.Linux;
 using Conman.Oci.RuntimeSpec;
 using Conman.Runtime;
 using Conman.Runtime.Containers;
 
-namespace Conman.Oci;
+namespace Conman.Runc;
 
 internal static class UpdateCommand
 {

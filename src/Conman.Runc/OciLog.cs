@@ -7,7 +7,7 @@ using Conman.CommandLine;
 using Conman.Linux;
 using Conman.Runtime;
 
-namespace Conman.Oci;
+namespace Conman.Runc;
 
 /// <summary>How much a message matters; the numbers are those of syslog(3).</summary>
 internal enum LogLevel

@@ -3,11 +3,12 @@
 using System.Globalization;
 using Conman.CommandLine;
 using Conman.Linux;
+using Conman.Oci;
 using Conman.Runtime;
 using Conman.Runtime.Cgroups;
 using Conman.Runtime.Containers;
 
-namespace Conman.Oci;
+namespace Conman.Runc;
 
 internal static class EventsCommand
 {

@@ -2,7 +2,7 @@
 
 using Conman.CommandLine;
 
-namespace Conman.Oci;
+namespace Conman.Runc;
 
 internal static class OciCommands
 {

@@ -5,7 +5,7 @@ using Conman.Runtime;
 using Conman.Runtime.Checkpoints;
 using Conman.Runtime.Containers;
 
-namespace Conman.Oci;
+namespace Conman.Runc;
 
 internal static class CheckpointCommand
 {

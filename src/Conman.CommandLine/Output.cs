@@ -3,7 +3,7 @@
 using System.Text;
 using Conman.Linux;
 
-namespace Conman;
+namespace Conman.CommandLine;
 
 internal static class Output
 {

@@ -1,31 +1,15 @@
-// ps: a container's processes, as JSON or by the host's ps(1).
+// The table of some processes, by the host's ps(1).
 
 using System.Text;
-using Conman.CommandLine;
 using Conman.Linux;
 using Conman.Runtime;
-using Conman.Runtime.Containers;
 
-namespace Conman.Oci;
+namespace Conman.CommandLine;
 
-internal static class PsCommand
+internal static class ProcessTable
 {
-    public static int Run(OciContext context, Arguments arguments)
-    {
-        using var container = Container.Open(context.Root, arguments.Words[0]);
-        var format = arguments.Get("format") ?? "table";
-        var pids = container.AllProcesses();
-        if (format == "json")
-            Output.Write($"[{string.Join(',', pids)}]\n");
-        else if (format == "table")
-            Table(pids, arguments.Words.Count > 1 ? arguments.Words[1..] : ["-ef"]);
-        else
-            throw new UsageException($"invalid format option: {format} is neither table nor json");
-        return 0;
-    }
-
-    // The caller's options decide the columns: of what ps(1) prints, the header stays, and the lines of these processes.
-    internal static void Table(List<int> pids, List<string> options)
+    /// <summary>The options decide the columns: of what ps(1) prints, the header stays, and the lines of these processes.</summary>
+    public static void Write(List<int> pids, List<string> options)
     {
         var lines = AskPs(options).Split('\n', StringSplitOptions.RemoveEmptyEntries);
         var column = lines.Length == 0 ? -1 : Array.IndexOf(lines[0].Split(' ', StringSplitOptions.RemoveEmptyEntries), "PID");

@@ -6,7 +6,7 @@ using Conman.Oci.RuntimeSpec;
 using Conman.Runtime;
 using Conman.Runtime.Containers;
 
-namespace Conman.Oci;
+namespace Conman.Runc;
 
 internal static class ExecCommand
 {

@@ -3,7 +3,7 @@
 using System.Globalization;
 using System.Text;
 
-namespace Conman.Oci;
+namespace Conman.CommandLine;
 
 internal static class GoText
 {

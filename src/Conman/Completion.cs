@@ -1,11 +1,12 @@
 // What a shell needs to complete conman's command lines: written from the same declarations as parsing and help.
 
 using System.Text;
+using Conman.CommandLine;
 
-namespace Conman.CommandLine;
+namespace Conman;
 
 /// <summary>Commands that share a first word; the first group's have none.</summary>
-internal sealed record CommandGroup(string Name, string About, List<Command> Commands);
+internal sealed record CommandGroup(string Name, string About, IEnumerable<Command> Commands);
 
 internal static class Completion
 {

@@ -7,14 +7,14 @@ using Conman.Runtime;
 using Conman.Runtime.Containers;
 using Conman.Runtime.Plans;
 
-namespace Conman.Oci;
+namespace Conman.Runc;
 
 internal static class DocumentCommands
 {
     public static int Spec(Arguments arguments)
     {
         var folder = arguments.Get("bundle") is { Length: > 0 } bundle ? bundle : ".";
-        var spec = arguments.Has("rootless") ? RuntimeSpec.Spec.DefaultRootless(Processes.EffectiveUser, Processes.EffectiveGroup) : RuntimeSpec.Spec.Default();
+        var spec = arguments.Has("rootless") ? Oci.RuntimeSpec.Spec.DefaultRootless(Processes.EffectiveUser, Processes.EffectiveGroup) : Oci.RuntimeSpec.Spec.Default();
         var path = arguments.Get("file") is { Length: > 0 } given ? given : folder + "/config.json";
         using var file = Files.TryOpen(path, OpenFlags.WriteOnly | OpenFlags.Create | OpenFlags.Exclusive, out var errno, mode: 0x1b6 /* 0666 */);
         if (file is null)

@@ -2,10 +2,11 @@
 
 using System.Text;
 using Conman.CommandLine;
+using Conman.Oci;
 using Conman.Runtime;
 using Conman.Runtime.Containers;
 
-namespace Conman.Oci;
+namespace Conman.Runc;
 
 internal static class StateCommands
 {

@@ -7,7 +7,7 @@ using Conman.Runtime.Checkpoints;
 using Conman.Runtime.Compiling;
 using Conman.Runtime.Containers;
 
-namespace Conman.Oci;
+namespace Conman.Runc;
 
 internal static class CreateCommand
 {

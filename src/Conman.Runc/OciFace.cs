@@ -6,7 +6,7 @@ using Conman.Runtime;
 using Conman.Runtime.Cgroups;
 using Conman.Runtime.Containers;
 
-namespace Conman.Oci;
+namespace Conman.Runc;
 
 /// <summary>What the options before the command say, and the log.</summary>
 internal sealed class OciContext

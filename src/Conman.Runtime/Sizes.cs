@@ -2,7 +2,7 @@
 
 using System.Globalization;
 
-namespace Conman.Engine;
+namespace Conman.Runtime;
 
 public static class Sizes
 {
