@@ -18,16 +18,21 @@ public static class Stopping
     {
         var record = container.NeedRecord();
         var waits = container.State.RestartsAt is not null;
+        // Or it has just ended, and its policy has not been asked yet: it shall know of this.
+        var runs = container.Init is not null || waits || container.State is { StartedAt: not null, FinishedAt: null };
+        if (runs)
+        {
+            container.State.Stopped = true;
+            container.State.StoppedWithHost = withHost;
+            container.State.RestartsAt = null;
+            if (!container.Transient || container.RunFolder is not null)
+                container.WriteState();
+        }
         if (container.Init is null && !waits)
         {
             Ending.Settle(engine, container);
             return false;
         }
-        container.State.Stopped = true;
-        container.State.StoppedWithHost = withHost;
-        container.State.RestartsAt = null;
-        if (!container.Transient || container.RunFolder is not null)
-            container.WriteState();
         if (container.Init is null)
         {
             container.KillMonitor(); // which sleeps until the restart

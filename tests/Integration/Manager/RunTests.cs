@@ -78,6 +78,25 @@ public class RunTests : ManagerTest
     }
 
     [SkippableFact]
+    public async Task One_that_has_just_ended_by_itself_is_not_started_again_when_it_is_stopped()
+    {
+        RunDetached("--name", "ended", "--restart", "always", Image, "sleep", "1000");
+        int Pid(string of) => int.Parse(Inspect("ended", "{{.State." + of + "}}"), CultureInfo.InvariantCulture);
+        var (monitor, init) = (Pid("MonitorPid"), Pid("Pid"));
+        void Kill(string signal, int pid) => System.Diagnostics.Process.Start("kill", [signal, $"{pid}"]).WaitForExit();
+        Kill("-STOP", monitor); // nobody hears of the end until it goes on
+        Kill("-KILL", init);
+        Wait.Until(() => File.ReadAllText($"/proc/{init}/stat").Contains(") Z "), "the end");
+        var stop = Task.Run(() => Run("stop", "ended"));
+        await Task.Delay(500); // more than it takes to look; less, and the test says nothing
+        Kill("-CONT", monitor);
+        (await stop).Succeeded();
+        Assert.Equal("exited", Inspect("ended", "{{.State.Status}}"));
+        Run("rm", "ended").Succeeded();
+        AssertNoContainers();
+    }
+
+    [SkippableFact]
     public void A_policy_starts_it_again_until_somebody_stops_it()
     {
         RunDetached("--name", "again", "--restart", "always", Image, "sh", "-c", "echo run; exit 1");
