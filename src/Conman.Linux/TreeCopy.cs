@@ -69,7 +69,7 @@ public sealed class TreeCopy
                 if (errno == Errno.EEXIST && Replace && Nodes.TryStatus(to.Number, name, out var other) == 0 && other.File.Type != FileType.Directory && !other.IsMountRoot && Nodes.TryUnlink(to.Number, name) == 0)
                     errno = Nodes.TryMakeDirectory(to.Number, name, 0x1c0 /* 0700 */);
                 Check(errno == Errno.EEXIST ? 0 : errno, place);
-                using (var source = Files.Open(".", OpenFlags.ReadOnly | Files.Directory, entry.Number))
+                using (var source = Open(".", OpenFlags.ReadOnly | Files.Directory, entry.Number, place))
                 using (var folder = Open(to, name, OpenFlags.ReadOnly | Files.Directory, place))
                 {
                     Content(source, folder, place, level + 1);
@@ -77,7 +77,7 @@ public sealed class TreeCopy
                 }
                 break;
             case FileType.Regular:
-                using (var source = Files.Open("/proc/self/fd/" + entry.Number, OpenFlags.ReadOnly | OpenFlags.NonBlock))
+                using (var source = Open("/proc/self/fd/" + entry.Number, OpenFlags.ReadOnly | OpenFlags.NonBlock, Files.CurrentDirectory, place))
                 using (var file = Open(to, name, inPlace ? OpenFlags.WriteOnly | OpenFlags.NonBlock : OpenFlags.WriteOnly | OpenFlags.Create | OpenFlags.Exclusive, place))
                 {
                     if (inPlace)
@@ -158,6 +158,9 @@ public sealed class TreeCopy
             Check(Files.TryChangeMode(to, Owners ? status.Permissions : status.Permissions & ~0xc00u /* S_ISUID | S_ISGID */), place);
         Check(Files.TryCopyTimes(from, to), place);
     }
+
+    private static FileDescriptor Open(string path, OpenFlags flags, int at, string place) =>
+        Files.TryOpen(path, flags, out var errno, at) ?? throw new LinuxException(errno, $"copy {place}");
 
     private static FileDescriptor Open(FileDescriptor folder, ReadOnlySpan<byte> name, OpenFlags flags, string place)
     {

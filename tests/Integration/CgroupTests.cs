@@ -421,6 +421,56 @@ public class CgroupTests : ContainerTest
         Runtime.Run("exec", "--cgroup", "/", Bundle.Id, "true").FailedWith("hands down controllers");
     }
 
+    private const string Delegation = "run.oci.delegate-cgroup";
+
+    [SkippableTheory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_delegated_cgroup_is_below_that_of_the_container(bool userNamespace)
+    {
+        NeedsUnified();
+        if (userNamespace)
+            Bundle.UserNamespace();
+        Bundle.Set("annotations", new JsonObject { [Delegation] = "/payload" }).WithoutMount("/sys/fs/cgroup")
+            .Mount("/sys/fs/cgroup", "cgroup", "cgroup", "rw", "nosuid", "noexec", "nodev");
+        int pid = StartIdle(Bundle);
+        Assert.Equal(pid.ToString(), File.ReadAllText(Bundle.Cgroup + "/payload/cgroup.procs").Trim());
+        Assert.Empty(File.ReadAllText(Bundle.Cgroup + "/cgroup.procs"));
+        // Its own root is the container's cgroup, and it may do there what it likes.
+        Runtime.Run("exec", Bundle.Id, "sh", "-c", "grep ^0:: /proc/self/cgroup; mkdir /sys/fs/cgroup/more && echo 0 >/sys/fs/cgroup/more/cgroup.procs && grep ^0:: /proc/self/cgroup")
+            .Printed("0::/payload", "0::/more");
+        Runtime.Run("pause", Bundle.Id).Succeeded();
+        Assert.Equal("paused", Runtime.Status(Bundle.Id));
+        Runtime.Run("resume", Bundle.Id).Succeeded();
+        Runtime.Run("delete", "--force", Bundle.Id).Succeeded();
+        AssertNothingLeft();
+    }
+
+    [SkippableFact]
+    public void A_delegation_that_cannot_be_is_refused()
+    {
+        Bundle.Set("annotations", new JsonObject { [Delegation] = Leftovers.Unified ? "a/../../b" : "payload" }).Args("true");
+        Runtime.RunContainer(Bundle).FailedWith("annotation run.oci.delegate-cgroup: ");
+        Runtime.Run("--cgroup-manager", "disabled", "run", "--bundle", Bundle.Set("annotations", new JsonObject { [Delegation] = "payload" })
+            .Remove("linux/resources").Save().Folder, Bundle.Id).FailedWith("there is no cgroup");
+        AssertNothingLeft();
+    }
+
+    /// <summary>runtime-spec, config-linux.md, "Cgroup ownership".</summary>
+    [SkippableTheory]
+    [InlineData("rw", 0, 100000)]
+    [InlineData("rw", 7, 100007)]
+    [InlineData("ro", 0, 0)]
+    public void The_cgroup_is_the_users_of_the_container_if_it_may_write_there(string option, int user, int owner)
+    {
+        NeedsUnified();
+        Bundle.UserNamespace().User(user, user).WithoutMount("/sys/fs/cgroup").Mount("/sys/fs/cgroup", "cgroup", "cgroup", option);
+        StartIdle(Bundle);
+        string files = string.Join(' ', ((string[])["", "/cgroup.procs", "/cgroup.threads", "/cgroup.subtree_control", "/cgroup.freeze"]).Select(f => Bundle.Cgroup + f));
+        Assert.Equal([owner.ToString(), owner.ToString(), owner.ToString(), owner.ToString(), "0"],
+            Runtime.StartProgram("stat", new Options(), ["-c", "%u", .. files.Split(' ')]).Succeeded().Lines);
+    }
+
     [SkippableFact]
     public void A_threaded_cgroup_is_refused_by_its_type()
     {

@@ -160,6 +160,30 @@ public class CheckpointTests : ContainerTest
         again.ReadUntil("first second");
     }
 
+    /// <summary>Both ends of it are in the container: CRIU keeps its packets away meanwhile.</summary>
+    [SkippableFact]
+    public void An_open_connection_is_kept_if_asked_for()
+    {
+        Skip.IfNot(File.Exists("/usr/sbin/iptables") || File.Exists("/usr/sbin/nft"), "CRIU needs iptables or nft to keep packets away");
+        Bundle.Namespace("network").Shell("""
+            exec </dev/null 2>&1
+            busybox nc -l -p 7777 -e busybox cat &
+            sleep 1
+            { i=0; while :; do i=$((i + 1)); echo $i; sleep 0.02; done; } | busybox nc 127.0.0.1 7777 | while read n; do echo $n >/tmp/count; done
+            """);
+        Result run = Runtime.Start(Pipe, "run", "--detach", "--bundle", Bundle.Save().Folder, Bundle.Id);
+        run.Input.Close();
+        run.ExitedWith(0);
+        Wait.Until(() => Count() > 3, "the connection to echo");
+        Checkpoint().FailedWith("criu failed: type DUMP errno ");
+        Assert.Equal("running", Runtime.Status(Bundle.Id));
+        Checkpoint("--tcp-established").Succeeded();
+        int counted = Count();
+        Restore("--tcp-established").Succeeded();
+        Wait.Until(() => Count() > counted, "the connection to echo on");
+        Runtime.Run("delete", "--force", Bundle.Id).Succeeded();
+    }
+
     [SkippableFact]
     public void Memory_goes_to_a_page_server()
     {

@@ -81,15 +81,49 @@ public class RobustnessTests : ContainerTest
         AssertNothingLeft();
     }
 
-    [SkippableFact]
-    public void Many_containers_run_at_once()
+    [SkippableTheory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Many_containers_run_at_once(bool userNamespace)
     {
         Bundle[] bundles = [.. Enumerable.Range(0, 12).Select(i => NewBundle().Shell($"echo {i}; exit {i}"))];
+        if (userNamespace)
+        {
+            foreach (Bundle bundle in bundles)
+                bundle.UserNamespace().Bind(bundle.Subfolder("source"), "/tmp", "bind", "idmap");
+        }
         Result[] all = [.. bundles.Select(bundle => Runtime.StartContainer(bundle, new Options()))];
         for (int i = 0; i < all.Length; i++)
         {
             all[i].ExitedWith(i);
             Assert.Equal($"{i}\n", all[i].Output);
+        }
+        AssertNothingLeft();
+    }
+
+    [SkippableFact]
+    public void A_container_that_waits_for_its_start_costs_kilobytes()
+    {
+        Skip.If(Runtime.IsRunc, "runc waits as itself");
+        Runtime.Create(Bundle.Args("true")).Succeeded();
+        int pid = Runtime.Pid(Bundle.Id);
+        string resident = File.ReadAllLines($"/proc/{pid}/status").Single(line => line.StartsWith("VmRSS:", StringComparison.Ordinal));
+        Assert.InRange(int.Parse(resident.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1]), 0, 500); // kB
+        Assert.InRange(new FileInfo($"/proc/{pid}/exe").ResolveLinkTarget(false) is null ? 0 : File.ReadAllBytes($"/proc/{pid}/exe").Length, 0, 50_000);
+    }
+
+    /// <summary>However many mounts and containers the host has: nothing lists them, and nothing waits by the clock.</summary>
+    [SkippableFact]
+    public void No_command_reads_the_hosts_mounts_or_sleeps()
+    {
+        Skip.If(Runtime.IsRunc, "runc does both");
+        Bundle.Args("sleep", "1000").Save();
+        string calls = Bundle.Folder + "/calls";
+        foreach (string[] command in (string[][])[["create", "--bundle", Bundle.Folder, Bundle.Id], ["start", Bundle.Id], ["exec", Bundle.Id, "true"], ["state", Bundle.Id], ["delete", "--force", Bundle.Id]])
+        {
+            Runtime.StartProgram("strace", new Options(), ["-f", "-qq", "-o", calls, "-e", "trace=openat,openat2,open,nanosleep,clock_nanosleep,listmount", .. Runtime.CommandLine(command)]).Succeeded();
+            string[] bad = [.. File.ReadAllLines(calls).Where(line => line.Contains("mountinfo") || line.Contains("/mounts\"") || line.Contains("nanosleep(") || line.Contains("listmount("))];
+            Assert.True(bad.Length == 0 || bad.All(line => line.Contains("{tv_sec=1000")), $"{command[0]}: {string.Join('\n', bad)}"); // the container's own sleep
         }
         AssertNothingLeft();
     }

@@ -190,6 +190,70 @@ public class RootlessTests : ContainerTest
             Runtime.Run([.. command, Bundle.Id]).FailedWith("it has no cgroup: none was delegated to the user who created it");
     }
 
+    [SkippableTheory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Mounts_are_added_to_a_container_that_runs(bool ranges)
+    {
+        Bundle.Rootless(User, ranges).Writable().File("rootfs/etc/covered", "text");
+        string mine = Bundle.Subfolder("source");
+        Bundle.File("source/file", "of the host");
+        File.SetUnixFileMode(mine, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute); // the user's alone
+        Bundle.Subfolder("rootfs/own");
+        StartIdle(Ready(Bundle));
+        Runtime.Run("mounts", "add", "-o", "ro", Bundle.Id, mine, "/tmp").Succeeded();
+        Runtime.Run("mounts", "add", "--type", "tmpfs", "-o", "size=64k,tmpcopyup", Bundle.Id, "tmpfs", "/etc").Succeeded();
+        Runtime.Run("mounts", "add", "--type", "proc", Bundle.Id, "proc", "/own").Succeeded();
+        Runtime.Run("exec", Bundle.Id, "sh", "-c", "cat /tmp/file /etc/covered; touch /etc/new && stat -f -c %T /etc; cat /own/1/comm; touch /tmp/new 2>&1 | grep -o 'Read-only.*'")
+            .Printed("of the hosttexttmpfs", "sleep", "Read-only file system");
+        Assert.Equal(["/tmp", "/etc", "/own"], JsonNode.Parse(Runtime.Run("mounts", "list", "--format", "json", Bundle.Id).Succeeded().Output)!.AsArray().Select(m => (string)m!["destination"]!));
+        foreach (string destination in (string[])["/tmp", "/etc", "/own"])
+            Runtime.Run("mounts", "remove", Bundle.Id, destination).Succeeded();
+        Runtime.Run("exec", Bundle.Id, "sh", "-c", "ls /tmp /own; stat -f -c %T /etc | grep -c tmpfs").ExitedWith(1);
+        Assert.False(File.Exists(Bundle.Rootfs + "/etc/new"));
+    }
+
+    [SkippableFact]
+    public void A_source_that_the_user_may_not_enter_is_not_bound()
+    {
+        StartIdle(Ready(Bundle));
+        Runtime.Run("mounts", "add", Bundle.Id, "/root/.ssh", "/tmp").FailedWith("/root/.ssh");
+        Assert.Equal("[]", Runtime.Run("mounts", "list", "--format", "json", Bundle.Id).Succeeded().Output.Trim());
+    }
+
+    [SkippableFact]
+    public void A_tmpfs_begins_with_what_it_covers()
+    {
+        Bundle.File("rootfs/var/lib/deep/file", "text");
+        Bundle.Mount("/var/lib", "tmpfs", "tmpfs", "tmpcopyup").Shell("cat /var/lib/deep/file; stat -f -c %T /var/lib");
+        Runtime.RunContainer(Ready(Bundle)).Printed("texttmpfs");
+    }
+
+    [SkippableFact]
+    public void A_tmpfs_cannot_begin_with_what_the_user_may_not_read()
+    {
+        Bundle.Rootless(User, ranges: true).File("rootfs/var/lib/deep/file");
+        Bundle.Mount("/var/lib", "tmpfs", "tmpfs", "tmpcopyup").Args("true");
+        Ready(Bundle);
+        Libc.Check(Libc.lchown(Bundle.Rootfs + "/var/lib/deep", 200005, 200005), "chown");
+        File.SetUnixFileMode(Bundle.Rootfs + "/var/lib/deep", UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        Runtime.RunContainer(Bundle).FailedWith("cannot copy /var/lib/deep to a tmpfs: permission denied");
+        AssertNothingLeft();
+    }
+
+    [SkippableFact]
+    public void The_systemd_of_a_user_is_missed_by_name()
+    {
+        Skip.IfNot(Leftovers.Unified, "on a hybrid host there is none for containers");
+        Bundle.Args("true");
+        foreach ((string folder, string text) in ((string, string)[])[("", "XDG_RUNTIME_DIR is not set"), (_home, $"cannot connect to {_home}/bus: no such file or directory")])
+        {
+            var where = new Options { Environment = { ["XDG_RUNTIME_DIR"] = folder, ["DBUS_SESSION_BUS_ADDRESS"] = "" } };
+            Runtime.Run(where, "--systemd-cgroup", "run", "--bundle", Ready(Bundle).Folder, Bundle.Id).FailedWith(text);
+        }
+        AssertNothingLeft();
+    }
+
     [SkippableFact]
     public void A_delegated_cgroup_is_used()
     {

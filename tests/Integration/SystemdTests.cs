@@ -10,14 +10,18 @@ public class SystemdTests : ContainerTest
 {
     private readonly string _scope;
 
+    internal static string? WhyNotHere => File.ReadAllText("/proc/1/comm") == "systemd\n" ? null : "systemd is not the first process here";
+
     public SystemdTests()
-        : base(File.ReadAllText("/proc/1/comm") == "systemd\n" ? null : "systemd is not the first process here")
+        : base(WhyNotHere)
     {
         _scope = $"ct-{Bundle.Id}.scope";
         Bundle.Set("linux/cgroupsPath", $"conman-test.slice:ct:{Bundle.Id}");
     }
 
-    private string Cgroup => $"{Leftovers.CgroupRoot}/conman.slice/conman-test.slice/{_scope}";
+    private string Cgroup => CgroupIn(Leftovers.UnifiedRoot);
+
+    private string CgroupIn(string hierarchy) => $"{hierarchy}/conman.slice/conman-test.slice/{_scope}";
 
     private static JsonNode Json(string text) => JsonNode.Parse(text)!;
 
@@ -47,7 +51,7 @@ public class SystemdTests : ContainerTest
     {
         StartSleeping();
         Assert.Equal(("active", "conman-test.slice", "yes"), (Property("ActiveState"), Property("Slice"), Property("Delegate")));
-        Assert.Equal(Cgroup, Leftovers.CgroupRoot + Property("ControlGroup"));
+        Assert.Equal(Cgroup, Leftovers.UnifiedRoot + Property("ControlGroup"));
         Assert.Equal(Runtime.Pid(Bundle.Id).ToString(), File.ReadAllText(Cgroup + "/cgroup.procs").TrimEnd());
     }
 
@@ -74,6 +78,34 @@ public class SystemdTests : ContainerTest
         Assert.Equal(("77", "67108864"), (Property("TasksMax"), Property("MemoryMax")));
         Assert.Equal(("77", "67108864"), (File.ReadAllText(Cgroup + "/pids.max").TrimEnd(), File.ReadAllText(Cgroup + "/memory.max").TrimEnd()));
         Assert.Equal(Property("CPUWeight"), File.ReadAllText(Cgroup + "/cpu.weight").TrimEnd());
+    }
+
+    /// <summary>crun's annotations: a cgroup below the scope is the container's, and one below that its process's own.</summary>
+    [SkippableFact]
+    public void A_subgroup_of_the_scope_is_the_containers_cgroup()
+    {
+        Bundle.Set("annotations", Json("""{ "run.oci.systemd.subgroup": "inner", "run.oci.delegate-cgroup": "own" }"""))
+            .Set("linux/resources/pids", Json("""{ "limit": 33 }"""));
+        StartSleeping();
+        Assert.Equal(Runtime.Pid(Bundle.Id).ToString(), File.ReadAllText(Cgroup + "/inner/own/cgroup.procs").TrimEnd());
+        Assert.Equal(("33", "33", "max"), (Property("TasksMax"), File.ReadAllText(Cgroup + "/inner/pids.max").TrimEnd(), File.ReadAllText(Cgroup + "/inner/own/pids.max").TrimEnd()));
+        Runtime.Run("exec", Bundle.Id, "cat", "/proc/self/cgroup").Printed("0::/own");
+        Runtime.Run("update", "--pids-limit", "44", Bundle.Id).Succeeded();
+        Assert.Equal(("44", "44"), (Property("TasksMax"), File.ReadAllText(Cgroup + "/inner/pids.max").TrimEnd()));
+        Runtime.Run("pause", Bundle.Id).Succeeded();
+        Runtime.Run("resume", Bundle.Id).Succeeded();
+        Runtime.Run("delete", "--force", Bundle.Id).Succeeded();
+        Assert.Equal("not-found", Property("LoadState"));
+        Assert.False(Directory.Exists(Cgroup));
+        AssertNothingLeft();
+    }
+
+    [SkippableFact]
+    public void A_subgroup_is_one_name()
+    {
+        Bundle.Set("annotations", Json("""{ "run.oci.systemd.subgroup": "../other" }""")).Args("true");
+        Runtime.Run("--systemd-cgroup", "run", "--bundle", Bundle.Save().Folder, Bundle.Id).FailedWith("annotation run.oci.systemd.subgroup: \"../other\" is no name of a cgroup");
+        AssertNothingLeft();
     }
 
     [SkippableFact]
@@ -155,6 +187,20 @@ public class SystemdTests : ContainerTest
         Bundle.Set("linux/cgroupsPath", "/a/b").Args("true");
         Runtime.Run("--systemd-cgroup", "run", "--bundle", Bundle.Save().Folder, Bundle.Id).FailedWith("expected cgroupsPath to be of format");
         AssertNothingLeft();
+    }
+
+    [SkippableFact]
+    public void A_create_with_a_subgroup_that_is_killed_leaves_what_delete_can_remove()
+    {
+        Bundle.Args("true").Set("annotations", Json("""{ "run.oci.systemd.subgroup": "inner" }""")).Save();
+        foreach (string where in (string[])["clone3:1", "setxattr:1", "clone3:2"])
+        {
+            KillAt run = KillAt.Run(Runtime, "own", where, [], Runtime.CommandLine("--systemd-cgroup", "create", "--bundle", Bundle.Folder, Bundle.Id),
+                [Runtime.CommandLine("delete", "--force", Bundle.Id)]);
+            Assert.Empty(run.Faults);
+            Wait.Until(() => Property("LoadState") == "not-found", "systemd to forget the scope");
+            AssertNothingLeft();
+        }
     }
 
     [SkippableTheory]

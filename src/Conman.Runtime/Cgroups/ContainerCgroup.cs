@@ -17,7 +17,7 @@ public abstract class ContainerCgroup
     public abstract string Record { get; }
 
     /// <summary>Whether it lies in the hierarchies of cgroup v1.</summary>
-    public bool IsLegacy => this is LegacyCgroup;
+    public bool IsLegacy => !IsUnified;
 
     /// <summary>Bytes of memory that it uses now; null without the controller.</summary>
     public long? MemoryUsage =>
@@ -72,6 +72,36 @@ public abstract class ContainerCgroup
 
     /// <summary>The files through which a process joins the v1 hierarchies, in the order of <see cref="CgroupHierarchy.List"/>.</summary>
     public abstract IEnumerable<(string Hierarchy, FileDescriptor Tasks)> OpenTasks();
+
+    /// <summary>There is a process of the container in it now.</summary>
+    public virtual void HasProcess()
+    {
+    }
+
+    /// <summary>Makes a cgroup below it for the container to administer, and opens its cgroup.procs.</summary>
+    /// <param name="owner">Whose it shall be; null: root's.</param>
+    public FileDescriptor OpenDelegated(string path, uint? owner)
+    {
+        var below = new CgroupFolder(Folder.Path + "/" + path);
+        MakeFolder(below, Folder.Path);
+        if (owner is not null)
+            ChangeOwner(below, owner.Value);
+        return Files.Open(below.Path + "/cgroup.procs", OpenFlags.WriteOnly);
+    }
+
+    /// <summary>Lets a user administer what is below it (cgroup-v2.rst, "Model of Delegation"): the folder and the files of /sys/kernel/cgroup/delegate.</summary>
+    public void ChangeOwner(uint owner) => ChangeOwner(Folder, owner);
+
+    private static void ChangeOwner(CgroupFolder folder, uint owner)
+    {
+        var names = System.Text.Encoding.UTF8.GetString(Files.ReadAll("/sys/kernel/cgroup/delegate")).Split('\n');
+        foreach (var name in names) // the last is empty: the folder itself
+        {
+            var path = name.Length == 0 ? folder.Path : folder.Path + "/" + name;
+            if (Files.TryChangeOwner(Files.CurrentDirectory, path, owner, uint.MaxValue) is not (0 or Errno.ENOENT) and var errno)
+                throw new RuntimeException($"cannot give cgroup {path} to user {owner}: {LinuxException.Describe(errno)}");
+        }
+    }
 
     /// <summary>Writes the first limits of a new cgroup.</summary>
     public virtual void Limit(IReadOnlyList<CgroupWrite> limits) => Apply(limits);
@@ -163,6 +193,10 @@ public abstract class ContainerCgroup
     /// </summary>
     /// <param name="paths">Each <c>[CONTROLLER[,CONTROLLER…]:]PATH</c>, from the container's own cgroup; without controllers, in every hierarchy.</param>
     public abstract ContainerCgroup Below(IReadOnlyList<string> paths);
+
+    /// <summary>Where the container's first process has gone, in or below this; this itself if it is not to be known.</summary>
+    public ContainerCgroup OfFirstProcess(int pid) =>
+        OfProcess(pid) is { } folder && folder.Path.StartsWith(Folder.Path + "/", StringComparison.Ordinal) ? new UnifiedCgroup(CgroupHierarchy.Root, folder.Path) : this;
 
     /// <summary>The cgroup of the unified hierarchy that a process is in; null if that is not to be known.</summary>
     public CgroupFolder? OfProcess(int pid)

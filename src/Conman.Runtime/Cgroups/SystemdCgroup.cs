@@ -1,10 +1,11 @@
-// The container's cgroup as a scope of systemd, on the unified hierarchy: systemd knows it, shows it and counts it in its slice; what lies in
-// it is ours (Delegate=, systemd.resource-control(5)).
+// The container's cgroup as a scope of systemd, on the unified hierarchy: systemd knows it, shows it and counts it in its slice; what lies in it is ours (Delegate=,
+// systemd.resource-control(5)).
 //
 // A scope cannot be empty. So a process that does nothing, a keeper, is what systemd makes it for; the container's first process is then born
 // in it like in any other cgroup, and the keeper goes. It ends with this process too: a create that is killed leaves a scope that is empty,
 // and systemd removes those by itself.
 
+using System.Globalization;
 using Conman.Linux;
 using Conman.Runtime.Containers;
 using Conman.Runtime.Plans;
@@ -18,28 +19,37 @@ internal sealed class SystemdCgroup : ContainerCgroup
 
     private readonly bool _user;
     private readonly string _unit;
-    private readonly UnifiedCgroup _folder;
+    private readonly ContainerCgroup _folder;
+    private readonly CgroupFolder _scope; // the unit's own: the folder, or, of crun's annotation, what is above it
     private List<(string Name, BusValue Value)> _properties = [];
     private ServiceManager? _manager;
     private InitProcess? _keeper;
 
-    private SystemdCgroup(bool user, string unit, UnifiedCgroup folder) => (_user, _unit, _folder) = (user, unit, folder);
+    private SystemdCgroup(bool user, string unit, ContainerCgroup folder)
+    {
+        (_user, _unit, _folder) = (user, unit, folder);
+        var end = Folder.Path.IndexOf("/" + unit + "/", StringComparison.Ordinal);
+        _scope = end < 0 ? Folder : new CgroupFolder(Folder.Path[..(end + 1 + unit.Length)]);
+    }
 
     public override CgroupFolder Folder => _folder.Folder;
+
+    public override bool IsUnified => _folder.IsUnified;
 
     public override string Record => Mark + (_user ? "user:" : "system:") + _unit + ":" + _folder.Record;
 
     /// <summary>Where linux.cgroupsPath leads as <c>slice:prefix:name</c>.</summary>
     /// <param name="annotations"><c>org.systemd.property.*</c> among them.</param>
-    public static SystemdCgroup Locate(string? cgroupsPath, string id, Dictionary<string, string>? annotations)
+    /// <param name="hierarchies">Those of a hybrid or v1 host; null: there is the unified one alone.</param>
+    public static SystemdCgroup Locate(string? cgroupsPath, string id, Dictionary<string, string>? annotations, IReadOnlyList<CgroupHierarchy>? hierarchies)
     {
-        if (!CgroupHierarchy.UnifiedOnly)
+        if (hierarchies is not null)
             throw new RuntimeException("cannot use systemd cgroups: they need a host that has the unified hierarchy alone (cgroup v2)");
         var user = IsUser;
         var name = UnitName.Parse(cgroupsPath, id, user);
         var manager = ServiceManager.Connect(user);
-        var folder = new UnifiedCgroup(CgroupHierarchy.Root, CgroupHierarchy.Root + manager.ControlGroup() + name.Path);
-        return new SystemdCgroup(user, name.Scope, folder)
+        var path = manager.ControlGroup() + name.Path + UnitName.Subgroup(annotations);
+        return new SystemdCgroup(user, name.Scope, new UnifiedCgroup(CgroupHierarchy.Root, CgroupHierarchy.Root + path))
         {
             _manager = manager,
             _properties =
@@ -64,14 +74,19 @@ internal sealed class SystemdCgroup : ContainerCgroup
     public static SystemdCgroup Parse(string record)
     {
         var parts = record.Split(':', 4);
-        return new SystemdCgroup(parts[1] == "user", parts[2], new UnifiedCgroup(CgroupHierarchy.Root, parts[3]));
+        return new SystemdCgroup(parts[1] == "user", parts[2], At(parts[3]));
     }
 
     // An ordinary user, or root of a user namespace, has the systemd of the user.
     private static bool IsUser =>
         Processes.EffectiveUser != 0 || !System.Text.Encoding.ASCII.GetString(Files.ReadAll("/proc/self/uid_map")).TrimEnd().EndsWith(" 4294967295", StringComparison.Ordinal);
 
-    public override void RefuseOccupied() => _folder.RefuseOccupied();
+    public override void RefuseOccupied()
+    {
+        _folder.RefuseOccupied();
+        if (_scope.Populated)
+            throw new RuntimeException($"container's cgroup is not empty: {_scope.Path}");
+    }
 
     public override void Make(string owner)
     {
@@ -79,18 +94,32 @@ internal sealed class SystemdCgroup : ContainerCgroup
         plan.Add(new Gate());
         _keeper = InitProcess.Start(plan, [], null, null, (-1, -1, -1));
         Manager.Start(_unit, [.. _properties, ("PIDs", BusValue.Of([(uint)_keeper.Process.Pid]))]);
-        Folder.TryMark(owner);
+        if (_scope == Folder)
+        {
+            Folder.TryMark(owner);
+            return;
+        }
+        _folder.Make(owner);
+        // A cgroup that hands down controllers has no process of its own.
+        var errno = Folder.TryWrite("cgroup.procs", _keeper.Process.Pid.ToString(CultureInfo.InvariantCulture));
+        if (errno != 0)
+            throw new RuntimeException($"cannot move a process to cgroup {Folder.Path}: {LinuxException.Describe(errno)}");
     }
 
-    public override FileDescriptor Open() => _folder.Open();
+    public override FileDescriptor? Open() => _folder.Open();
 
-    public override IEnumerable<(string, FileDescriptor)> OpenTasks() => [];
+    public override IEnumerable<(string, FileDescriptor)> OpenTasks() => _folder.OpenTasks();
+
+    public override bool Frozen => _folder.Frozen;
+
+    public override int TryFreeze(bool freeze) => _folder.TryFreeze(freeze);
 
     public override ContainerCgroup Below(IReadOnlyList<string> paths) => _folder.Below(paths);
 
+    public override void HasProcess() => Release();
+
     public override void Limit(IReadOnlyList<CgroupWrite> limits)
     {
-        Release();
         Tell(limits);
         HangUp();
         _folder.Limit(limits);
@@ -106,7 +135,7 @@ internal sealed class SystemdCgroup : ContainerCgroup
     public override void Destroy(string? owner)
     {
         Release();
-        if (owner is not null && Folder.Owner != owner && Folder.Populated)
+        if (owner is not null && Folder.Owner != owner && _scope.Populated)
             return;
         _folder.Destroy(owner);
         try
@@ -120,7 +149,7 @@ internal sealed class SystemdCgroup : ContainerCgroup
         HangUp();
     }
 
-    public override CgroupFolder? FolderOf(ReadOnlySpan<char> controller) => Folder;
+    public override CgroupFolder? FolderOf(ReadOnlySpan<char> controller) => _folder.FolderOf(controller);
 
     private void Tell(IReadOnlyList<CgroupWrite> limits)
     {

@@ -30,6 +30,12 @@ public sealed class CompiledSpec
     /// <summary>The files through which the process joins the v1 hierarchies, in their order.</summary>
     public required IReadOnlyList<RuntimeDescriptor> Tasks { get; init; }
 
+    /// <summary>The file through which the process joins a cgroup below its own (<see cref="CgroupDelegation.PathOf"/>); null: it does not.</summary>
+    public RuntimeDescriptor? Delegated { get; init; }
+
+    /// <summary>The user of the host who is to own the cgroup; null: it is left as it is.</summary>
+    public uint? CgroupOwner { get; init; }
+
     /// <summary>There is no cgroup (<see cref="CompileOptions.WithoutCgroup"/>).</summary>
     public bool WithoutCgroup { get; init; }
 
@@ -65,6 +71,7 @@ public sealed partial class PlanCompiler
     private readonly List<HostNamespace> _joined = [];
     private readonly List<RuntimeDescriptor> _tasks = [];
     private readonly List<string> _readOnlyMounts = [];
+    private RuntimeDescriptor? _delegated;
     private Namespaces _new;
     private bool _newUser, _joinedUser;
     private int _inPlace; // the operation before which the process is where its mounts will be, and still the caller
@@ -136,6 +143,8 @@ public sealed partial class PlanCompiler
             NeedsAgent = _filter is { NeedsListener: true },
             Hierarchies = _facts.Hierarchies,
             Tasks = _tasks,
+            Delegated = _delegated,
+            CgroupOwner = _facts.Hierarchies is not null || _options.WithoutCgroup || _facts.Rights.Rootless ? null : CgroupDelegation.Owner(_spec),
             Limits = limits,
             WithoutCgroup = _options.WithoutCgroup,
             DeviceProgram = _facts.Hierarchies is null ? DeviceRules.Compile(_linux.Resources) : [],
@@ -216,6 +225,7 @@ public sealed partial class PlanCompiler
         }
         if ((_new & Namespaces.Cgroup) != 0)
             _plan.Add(new NewNamespace(Namespaces.Cgroup));
+        JoinDelegated();
         if (!_options.NoNewKeyring)
             AddKeyring();
         if (_linux.NetDevices is { Count: > 0 })
@@ -234,8 +244,17 @@ public sealed partial class PlanCompiler
                 continue;
             var tasks = _plan.Prepare(new RuntimeDescriptor($"the file tasks of the cgroup of the {hierarchy.Name} hierarchy"));
             _tasks.Add(tasks);
-            _plan.Add(new JoinCgroup(tasks, hierarchy.Name));
+            _plan.Add(JoinCgroup.OfHierarchy(tasks, hierarchy.Name));
         }
+    }
+
+    private void JoinDelegated()
+    {
+        var whyNot = _options.WithoutCgroup ? "there is no cgroup" : _facts.Hierarchies is not null ? "this host has not the unified hierarchy alone (cgroup v2)" : null;
+        if (CgroupDelegation.Require(_spec, whyNot) is not { } path)
+            return;
+        _delegated = _plan.Prepare(new RuntimeDescriptor("cgroup.procs of the delegated cgroup " + path));
+        _plan.Add(new JoinCgroup(_delegated, "the delegated cgroup " + path));
     }
 
     private void OpenInside()

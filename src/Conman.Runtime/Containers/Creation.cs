@@ -175,6 +175,8 @@ public sealed class Creation : IDisposable
             var tasks = 0;
             foreach (var (_, file) in cgroup.OpenTasks())
                 _host.Give(_compiled.Tasks[tasks++], file);
+            if (_compiled.Delegated is { } delegated)
+                _host.Give(delegated, cgroup.OpenDelegated(CgroupDelegation.PathOf(Spec)!, _compiled.CgroupOwner));
         }
 
         if (_request.ServiceManager is { } manager)
@@ -226,7 +228,10 @@ public sealed class Creation : IDisposable
             ResourceControl.Enter(resctrl, _init.Process.Pid);
         if (_agent is not null)
             _init.TakeListener = listener => Deliver(listener, cgroup);
+        cgroup?.HasProcess();
         cgroup?.Limit(_compiled.Limits);
+        if (_compiled.CgroupOwner is { } owner)
+            cgroup!.ChangeOwner(owner);
         Folder.WriteSpec(_bundle.Json);
         Accompany(cgroup);
         Record(cgroup);
@@ -240,7 +245,7 @@ public sealed class Creation : IDisposable
         if (_compiled.WithoutCgroup)
             return null;
         return _request.CgroupManager == CgroupManager.Systemd
-            ? SystemdCgroup.Locate(path, _request.Id, Spec.Annotations)
+            ? SystemdCgroup.Locate(path, _request.Id, Spec.Annotations, _compiled.Hierarchies)
             : ContainerCgroup.Locate(_request.Rootless ? RootlessCgroup.PathOf(path, _request.Id) : path, _request.Id, _compiled.Hierarchies);
     }
 
@@ -252,7 +257,8 @@ public sealed class Creation : IDisposable
         if (folder is not null && !_request.Rootless)
             DeviceRules.Attach(_compiled.DeviceProgram, folder);
         cgroup?.Limit(_compiled.Limits);
-        var pid = Checkpoints.Restore.Run(Spec, _bundle, image, Folder.Path, folder, _compiled.Plan.Operations.OfType<Plans.JoinCgroup>(), notice =>
+        var joins = _compiled.Plan.Operations.OfType<Plans.JoinCgroup>().Where(join => join.Tasks != _compiled.Delegated);
+        var pid = Checkpoints.Restore.Run(Spec, _bundle, image, Folder.Path, folder, joins, notice =>
         {
             using var passed = notice.Passed;
             switch (notice.Name)
@@ -272,6 +278,9 @@ public sealed class Creation : IDisposable
                     break;
             }
         });
+        cgroup?.HasProcess();
+        if (_compiled.CgroupOwner is { } owner)
+            cgroup!.ChangeOwner(owner);
         Adopt(pid);
         Record(cgroup);
     }

@@ -73,12 +73,14 @@ public static class Execution
             plan.Add(new Sync(SyncPoint.Reborn)); // while its settings in /proc are still the user's to write
         plan.Add(new HideFromContainer());
         plan.Add(new NewSession());
-        var cgroup = request.Cgroups is { Count: > 0 } paths ? container.Cgroup?.Below(paths) : container.Cgroup;
+        var cgroup = request.Cgroups is { Count: > 0 } paths ? container.Cgroup?.Below(paths)
+            : CgroupDelegation.PathOf(spec) is not null ? container.Cgroup?.OfFirstProcess(container.Record!.Pid)
+            : container.Cgroup;
         foreach (var (hierarchy, file) in cgroup?.OpenTasks() ?? [])
         {
             var tasks = plan.Prepare(new RuntimeDescriptor(hierarchy));
             host.Give(tasks, file);
-            plan.Add(new JoinCgroup(tasks, hierarchy));
+            plan.Add(JoinCgroup.OfHierarchy(tasks, hierarchy));
         }
         var affinity = request.Process.ExecCPUAffinity ?? spec.Process?.ExecCPUAffinity;
         AddAffinity(plan, affinity);

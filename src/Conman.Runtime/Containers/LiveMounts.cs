@@ -33,28 +33,46 @@ public static class LiveMounts
         var spec = Join(container, out var namespaces);
         SpecValidator.ValidateMounts(mounts);
         using var host = new HostPreparer();
-        var plan = Begin(container, host, namespaces);
+        var inPidNamespace = mounts.Any(m => m.Type == "proc");
+        var plan = Begin(container, host, namespaces, inPidNamespace, out var inside);
         var facts = new HostFacts { Selinux = spec.Linux!.MountLabel is { Length: > 0 } && Mounts.SelinuxEnabled };
         PlanCompiler.CompileMounts(plan, spec, facts, new CompileOptions { Id = container.Id, Bundle = folder, HoldFileSystems = true }, mounts);
+        if (inside > 0)
+            OpenInside(plan, inside);
         host.Open(plan);
 
         var added = new List<AddedMount>();
         try
         {
-            foreach (var (mount, operation) in mounts.Zip(plan.Operations.Where(o => o is BindTree or MountFileSystem)))
+            var made = mounts.Zip(plan.Operations.Where(o => o is BindTree or MountFileSystem));
+            void RecordTrees(Func<HostTree, MountId> opened)
             {
-                if (operation is BindTree { Tree: { Link: null } tree })
-                    Record(container, mount, Files.MountOf(host.Opened(tree), tree.Path), added);
+                foreach (var (mount, operation) in made)
+                {
+                    if (operation is BindTree { Tree: { Link: null } tree })
+                        Record(container, mount, opened(tree), added);
+                }
             }
-            var held = new Queue<Mount>(mounts.Zip(plan.Operations.Where(o => o is BindTree or MountFileSystem)).Where(p => p.Second is MountFileSystem).Select(p => p.First));
-            Run(container, plan, host, mounts.Any(m => m.Type == "proc"), process =>
+            if (inside == 0)
+                RecordTrees(tree => Files.MountOf(host.Opened(tree), tree.Path));
+            var held = new Queue<Mount>(made.Where(p => p.Second is MountFileSystem).Select(p => p.First));
+            Run(container, plan, host, inPidNamespace && inside == 0, process =>
             {
-                using (var made = Processes.Descriptor(process.Process.Descriptor, process.Held))
+                if (process.At!.Mount is null)
+                {
+                    RecordTrees(tree =>
+                    {
+                        using var opened = Processes.Descriptor(process.Process.Descriptor, tree.Descriptor);
+                        return Files.MountOf(opened, tree.Path);
+                    });
+                    return;
+                }
+                using (var system = Processes.Descriptor(process.Process.Descriptor, process.Held))
                 {
                     var mount = held.Dequeue();
-                    Record(container, mount, Files.MountOf(made, mount.Destination!), added);
+                    Record(container, mount, Files.MountOf(system, mount.Destination!), added);
                 }
-                if (process.At!.Mount!.CopyUp)
+                if (process.At.Mount.CopyUp)
                 {
                     using var root = Root(container);
                     CopyUp.Fill(process, root.Number);
@@ -94,7 +112,7 @@ public static class LiveMounts
     {
         Join(container, out var namespaces);
         using var host = new HostPreparer();
-        var plan = Begin(container, host, namespaces & (Namespaces.Mount | Namespaces.User));
+        var plan = Begin(container, host, namespaces & (Namespaces.Mount | Namespaces.User), false, out _);
         plan.Add(new Unmount(plan.Prepare(new HostProc("/proc")), Normal(mount.Mount!.Destination!), new MountId(mount.Id, mount.Kind)));
         host.Open(plan);
         Run(container, plan, host, false, _ => { });
@@ -166,17 +184,51 @@ public static class LiveMounts
         return spec;
     }
 
-    private static Plan Begin(Container container, HostPreparer host, Namespaces namespaces)
+    // Who may not copy mounts of the host's namespace may those of a copy of it that the container's user namespace owns: there the process opens what is to be
+    // bound, while it is still the caller. `inside`: the operation before which it is there; 0: the runtime opens it.
+    private static Plan Begin(Container container, HostPreparer host, Namespaces namespaces, bool inPidNamespace, out int inside)
     {
         var plan = new Plan();
         var process = plan.Prepare(new RuntimeDescriptor("the container's first process"));
         host.Give(process, container.TryOpenInit() ?? throw new RuntimeException("container not running"));
-        plan.Add(new HideFromContainer());
-        plan.Add(new JoinProcess(process, namespaces & ~Namespaces.Pid));
+        var rights = HostRights.Current;
+        inside = 0;
+        if (!rights.OrdinaryUser)
+            plan.Add(new HideFromContainer());
+        var joined = namespaces & ~Namespaces.Pid;
+        if (!rights.CopiesMounts)
+        {
+            if ((joined & Namespaces.User) != 0)
+                plan.Add(new JoinProcess(process, Namespaces.User));
+            if (rights.OrdinaryUser)
+                plan.Add(new ShowToRuntime());
+            plan.Add(new NewNamespace(Namespaces.Mount));
+            inside = plan.Operations.Count;
+            joined = (joined & ~Namespaces.User) | (inPidNamespace ? namespaces & Namespaces.Pid : 0);
+        }
+        plan.Add(new JoinProcess(process, joined));
+        if ((joined & Namespaces.Pid) != 0)
+            plan.Add(new ContinueIn(Namespaces.None));
         if ((namespaces & Namespaces.User) != 0)
             plan.Add(new BecomeRoot());
+        if (rights.OrdinaryUser)
+            plan.Add(new ShowToRuntime());
         plan.Add(new DieWithRuntime());
         return plan;
+    }
+
+    private static void OpenInside(Plan plan, int at)
+    {
+        var first = at;
+        foreach (var handle in plan.Preparations)
+        {
+            if (handle is not HostTree)
+                continue;
+            handle.Inside = true;
+            plan.Operations.Insert(at++, new OpenInside(handle));
+        }
+        if (at > first)
+            plan.Operations.Insert(at, new Sync(SyncPoint.Held));
     }
 
     // Not in the container's cgroup: that may be frozen, or full.

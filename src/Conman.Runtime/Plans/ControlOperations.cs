@@ -99,12 +99,16 @@ public sealed record JoinNamespace(HostNamespace Namespace) : Operation
 }
 
 /// <summary>
-/// Joins a cgroup of a v1 hierarchy. Its own thread, by 0 in the file <c>tasks</c>: the kernel then need not stop the others of the host from
-/// forking, as it must when a process is moved by number. The process has only this thread.
+/// Joins a cgroup. On v1 its own thread, by 0 in the file <c>tasks</c>: the kernel then need not stop the others of the host from forking, as it
+/// must when a process is moved by number. The process has only this thread.
 /// </summary>
-public sealed record JoinCgroup(HostHandle Tasks, string Hierarchy) : Operation
+/// <param name="Tasks">That file, or <c>cgroup.procs</c> of cgroup v2.</param>
+/// <param name="Which">The cgroup in words.</param>
+public sealed record JoinCgroup(HostHandle Tasks, string Which) : Operation
 {
-    public override string Describe() => $"join the cgroup of the {Hierarchy} hierarchy";
+    public static JoinCgroup OfHierarchy(HostHandle tasks, string name) => new(tasks, $"the cgroup of the {name} hierarchy");
+
+    public override string Describe() => "join " + Which;
 
     internal override void Encode(PlanEncoder encoder) => encoder.CallWith("0"u8, SyscallNumbers.write, 0b10, (ulong)Tasks.Descriptor, 0, 1);
 }

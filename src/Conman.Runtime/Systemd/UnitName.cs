@@ -9,6 +9,18 @@ namespace Conman.Runtime.Systemd;
 /// <param name="Scope">E.g. <c>libpod-ID.scope</c>.</param>
 internal readonly record struct UnitName(string Slice, string Scope)
 {
+    private const string SubgroupAnnotation = "run.oci.systemd.subgroup";
+
+    /// <summary>By crun's annotation the container's cgroup is one below the scope, and not the scope itself: <c>/NAME</c>; empty: it is the scope.</summary>
+    public static string Subgroup(Dictionary<string, string>? annotations)
+    {
+        if (annotations is null || !annotations.TryGetValue(SubgroupAnnotation, out var name) || name.Length == 0)
+            return "";
+        return name.Contains('/') || name is "." or ".."
+            ? throw new RuntimeException($"annotation {SubgroupAnnotation}: {Plans.Words.Quote(name)} is no name of a cgroup")
+            : "/" + name;
+    }
+
     /// <summary>Reads linux.cgroupsPath; absent: a name from the id.</summary>
     /// <param name="user">The systemd of a user: its slices are others.</param>
     public static UnitName Parse(string? cgroupsPath, string id, bool user)
