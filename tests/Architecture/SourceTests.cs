@@ -1,5 +1,7 @@
 // The sources: what a reader finds at the top of each, and how much C there is to read.
 
+using System.Buffers.Binary;
+
 namespace Conman.Architecture.Tests;
 
 public class SourceTests
@@ -40,6 +42,18 @@ public class SourceTests
         var files = Directory.GetFiles(Path.Combine(Repository.Root, "native")).Where(f => f.EndsWith(".c") || f.EndsWith(".h") || f.EndsWith(".S")).ToLookup(f => Path.GetFileName(f) is ['m', 'o', 'n', 'i', 't', 'o', 'r', ..] or "reaper.c");
         Assert.InRange(files[false].Sum(f => File.ReadLines(f).Count()), 1, MostLinesOfC);
         Assert.InRange(files[true].Sum(f => File.ReadLines(f).Count()), 1, MostLinesOfMonitor);
+    }
+
+    /// <summary>Whatever lies in a container that is looked into, no library of it can become part of conman: nothing is loaded at all.</summary>
+    [SkippableFact]
+    public void CVE_2019_14271_no_library_is_loaded_into_the_binary()
+    {
+        var binary = Path.Combine(Repository.Root, "out/conman");
+        Skip.IfNot(File.Exists(binary), "out/conman is not built");
+        var elf = File.ReadAllBytes(binary).AsSpan(); // elf(5)
+        var (at, size) = (BinaryPrimitives.ReadUInt64LittleEndian(elf[32..]), BinaryPrimitives.ReadUInt16LittleEndian(elf[54..]));
+        for (var i = 0; i < BinaryPrimitives.ReadUInt16LittleEndian(elf[56..]); i++)
+            Assert.NotEqual(3u /* PT_INTERP */, BinaryPrimitives.ReadUInt32LittleEndian(elf[((int)at + (i * size))..]));
     }
 
     [SkippableFact]

@@ -234,7 +234,7 @@ public class CveTests : ContainerTest
         Runtime.Run("exec", "--user", user, Bundle.Id, "sh", "-c", "echo $(id -u) $(id -g)").Printed(expected);
     }
 
-    // CVE-2019-16884 is C8 of the threats, CVE-2021-30465 C3 (HostileMountTests). CVE-2019-18837 and CVE-2025-24965 (nothing is written outside the
-    // root file system): FileSystemTests.A_mount_over_a_link_stays_inside_the_root and C7 above. CVE-2023-27561, CVE-2023-28642 and CVE-2025-54867 are
-    // CVE-2019-19921 again, CVE-2022-27650 and CVE-2025-27612 are CVE-2022-29162, CVE-2025-62161 is C4, CVE-2025-62596 is C6, CVE-2026-47766 is C7.
+    // Elsewhere: CVE-2019-16884 is C8 of the threats and CVE-2021-30465 C3 (HostileMountTests), CVE-2019-18837 and CVE-2025-24965 (nothing is written outside
+    // the root file system) are in FileSystemTests. The same again: CVE-2023-27561, CVE-2023-28642 and CVE-2025-54867 as CVE-2019-19921, CVE-2022-27650 and
+    // CVE-2025-27612 as CVE-2022-29162, CVE-2025-62161 as C4, CVE-2025-62596 as C6, CVE-2026-47766 as C7.
 }

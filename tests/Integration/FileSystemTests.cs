@@ -302,6 +302,39 @@ public class FileSystemTests : ContainerTest
         Runtime.RunContainer(Bundle.Args("stat", "-c", "%F %t %T %a %u %g", "/dev/folder/extra")).Printed(expected);
     }
 
+    /// <summary>A user namespace may not make devices: those of the spec are made outside, and whether the host has such a file is all one.</summary>
+    [SkippableTheory]
+    [InlineData("c", 1, 3, 0x1b6, 0, 0, "character special file 1 3 666 0 0")]
+    [InlineData("b", 1, 5, 0x6f, 10, 11, "block special file 1 5 157 10 11")]
+    public void A_device_in_a_user_namespace_is_the_one_asked_for(string type, int major, int minor, int mode, int uid, int gid, string expected)
+    {
+        Skip.If(Runtime.IsRunc, "runc binds what the host has at that path");
+        Bundle.UserNamespace().Add("linux/devices", new JsonObject
+        {
+            ["path"] = "/dev/folder/extra", ["type"] = type, ["major"] = major, ["minor"] = minor, ["fileMode"] = mode, ["uid"] = uid, ["gid"] = gid,
+        });
+        Runtime.RunContainer(Bundle.Args("stat", "-c", "%F %t %T %a %u %g", "/dev/folder/extra")).Printed(expected);
+        AssertNothingLeft();
+    }
+
+    [SkippableFact]
+    public void A_device_in_a_user_namespace_works_and_lets_no_program_run()
+    {
+        Skip.If(Runtime.IsRunc, "runc binds devices as they are");
+        Bundle.UserNamespace().Add("linux/devices", new JsonObject { ["path"] = "/dev/extra", ["type"] = "c", ["major"] = 1, ["minor"] = 5 });
+        Runtime.RunContainer(Bundle.Shell("head -c 2 /dev/extra | wc -c; grep -E ' /dev/(extra|null) ' /proc/self/mountinfo | cut -d' ' -f6 | sed 's/.*\\(nosuid\\).*\\(noexec\\).*/\\1 \\2/'"))
+            .Printed("2", "nosuid noexec", "nosuid noexec");
+    }
+
+    [SkippableFact]
+    public void An_owner_whom_the_user_namespace_does_not_know_is_named()
+    {
+        Skip.If(Runtime.IsRunc, "runc does not look");
+        Bundle.UserNamespace(size: 10).Add("linux/devices", new JsonObject { ["path"] = "/dev/extra", ["type"] = "c", ["major"] = 1, ["minor"] = 5, ["gid"] = 10 });
+        Runtime.RunContainer(Bundle.Args("true")).FailedWith("linux.devices[0].gid: 10 has no id of the host in linux.gidMappings");
+        AssertNothingLeft();
+    }
+
     [SkippableTheory]
     [InlineData(false)]
     [InlineData(true)]
@@ -365,7 +398,7 @@ public class FileSystemTests : ContainerTest
     [InlineData("/link")]
     [InlineData("/link/below")]
     [InlineData("/up/up/up/canary")]
-    public void A_mount_over_a_link_stays_inside_the_root(string destination)
+    public void CVE_2019_18837_CVE_2025_24965_a_mount_over_a_link_stays_inside_the_root(string destination)
     {
         string canary = Bundle.Subfolder("canary");
         Bundle.File("canary/alive");
@@ -516,6 +549,7 @@ public class FileSystemTests : ContainerTest
     [SkippableFact]
     public void A_path_that_is_masked_twice_is_covered_once()
     {
+        Skip.If(Runtime.IsRuncOlderThan(3), "runc covered it twice before 1.3");
         Bundle.Set("linux/maskedPaths", Tests.Bundle.Strings("/hidden", "/hidden")).Shell("grep -c ' /hidden ' /proc/self/mountinfo");
         Directory.CreateDirectory($"{Bundle.Rootfs}/hidden");
         Runtime.RunContainer(Bundle).Printed("1");

@@ -11,7 +11,7 @@ public class HostileMountTests : ContainerTest
     private static JsonArray Paths(IEnumerable<string> paths) => Bundle.Strings([.. paths]);
 
     [SkippableFact]
-    public void C3_mounts_stay_in_the_root_while_a_link_flips_under_them()
+    public void C3_CVE_2021_30465_mounts_stay_in_the_root_while_a_link_flips_under_them()
     {
         // CVE-2021-30465. In a volume that two containers share, one exchanges a folder and a link again and again while the other mounts there.
         const int Mounts = 20;
@@ -78,7 +78,7 @@ public class HostileMountTests : ContainerTest
 
     [SkippableTheory]
     [MemberData(nameof(OnProc))]
-    public void C8_nothing_may_lie_on_proc_but_what_container_managers_emulate(string type, string destination, string link, string words)
+    public void C8_CVE_2019_16884_nothing_may_lie_on_proc_but_what_container_managers_emulate(string type, string destination, string link, string words)
     {
         Skip.If(Runtime.IsRunc, "runc's own suite asks for it");
         if (link.Length > 0)

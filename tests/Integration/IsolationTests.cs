@@ -224,6 +224,7 @@ public class IsolationTests : ContainerTest
     [SkippableFact]
     public void Exec_has_the_clocks_of_the_container()
     {
+        Skip.If(Runtime.IsRuncOlderThan(2), "runc knows time namespaces since 1.2");
         StartIdle(Bundle.Namespace("time").Set("linux/timeOffsets", new JsonObject { ["boottime"] = new JsonObject { ["secs"] = 1337 } }));
         Runtime.Run("exec", Bundle.Id, "awk", "/boottime/{print $2}", "/proc/self/timens_offsets").Printed("1337");
     }
@@ -232,6 +233,7 @@ public class IsolationTests : ContainerTest
     [SkippableFact]
     public void A_joined_time_namespace_has_its_own_clocks()
     {
+        Skip.If(Runtime.IsRuncOlderThan(2), "runc knows time namespaces since 1.2");
         Bundle owner = NewBundle().Namespace("time").Set("linux/timeOffsets", new JsonObject { ["boottime"] = new JsonObject { ["secs"] = 1337 } });
         int pid = StartIdle(owner);
         Bundle.Namespace("time", $"/proc/{pid}/ns/time").Args("awk", "/boottime/{print $2}", "/proc/self/timens_offsets");
@@ -244,6 +246,7 @@ public class IsolationTests : ContainerTest
     [SkippableFact]
     public void With_a_joined_user_namespace_a_network_of_the_host_can_be_joined()
     {
+        Skip.If(Runtime.IsRuncOlderThan(2), "runc joins user namespaces without maps since 1.2");
         int pid = StartIdle(NewBundle().UserNamespace());
         int other = StartIdle(NewBundle());
         Bundle.Namespace("user", $"/proc/{pid}/ns/user").Namespace("network", $"/proc/{other}/ns/net").WithoutMount("/sys").WithoutMount("/sys/fs/cgroup")
@@ -254,6 +257,7 @@ public class IsolationTests : ContainerTest
     [SkippableFact]
     public void Maps_beside_a_joined_user_namespace_must_be_its_own()
     {
+        Skip.If(Runtime.IsRuncOlderThan(2), "runc joins user namespaces without maps since 1.2");
         int pid = StartIdle(NewBundle().UserNamespace());
         Bundle.UserNamespace().Namespace("user", $"/proc/{pid}/ns/user").Shell("id -u");
         Runtime.RunContainer(Bundle).Printed("0");
@@ -264,6 +268,7 @@ public class IsolationTests : ContainerTest
     [SkippableFact]
     public void Every_namespace_of_another_container_but_the_mounts_can_be_joined_at_once()
     {
+        Skip.If(Runtime.IsRuncOlderThan(2), "runc knows time namespaces since 1.2");
         int pid = StartIdle(NewBundle().UserNamespace().Namespace("time"));
         Bundle.Remove("hostname");
         foreach ((string type, string file) in ((string, string)[])[

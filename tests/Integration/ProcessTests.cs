@@ -97,6 +97,18 @@ public class ProcessTests : ContainerTest
         Runtime.RunContainer(Bundle).Printed("Groups:\t5 8 4000 ");
     }
 
+    /// <summary>What <c>podman run --group-add keep-groups</c> asks for, by crun's annotation.</summary>
+    [SkippableFact]
+    public void The_callers_additional_groups_can_be_kept()
+    {
+        Skip.If(Runtime.IsRunc, "it is crun's annotation");
+        Runtime.Through = ["setpriv", "--groups", "5,8"];
+        Bundle.Set("annotations", new JsonObject { ["run.oci.keep_original_groups"] = "1" })
+            .User(1000, 100).Set("process/user/additionalGids", new JsonArray(4000)).Shell("grep ^Groups: /proc/self/status; exec sleep 1000");
+        Runtime.CreateAndStart(Bundle).WaitForOutput("Groups:\t5 8 \n");
+        Runtime.Run("exec", Bundle.Id, "grep", "^Groups:", "/proc/self/status").Printed("Groups:\t5 8 ");
+    }
+
     [SkippableTheory]
     [InlineData(0x3f, "0077")]
     [InlineData(0x02, "0002")]

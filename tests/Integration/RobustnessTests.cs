@@ -121,9 +121,9 @@ public class RobustnessTests : ContainerTest
         string calls = Bundle.Folder + "/calls";
         foreach (string[] command in (string[][])[["create", "--bundle", Bundle.Folder, Bundle.Id], ["start", Bundle.Id], ["exec", Bundle.Id, "true"], ["state", Bundle.Id], ["delete", "--force", Bundle.Id]])
         {
-            Runtime.StartProgram("strace", new Options(), ["-f", "-qq", "-o", calls, "-e", "trace=openat,openat2,open,nanosleep,clock_nanosleep,listmount", .. Runtime.CommandLine(command)]).Succeeded();
-            string[] bad = [.. File.ReadAllLines(calls).Where(line => line.Contains("mountinfo") || line.Contains("/mounts\"") || line.Contains("nanosleep(") || line.Contains("listmount("))];
-            Assert.True(bad.Length == 0 || bad.All(line => line.Contains("{tv_sec=1000")), $"{command[0]}: {string.Join('\n', bad)}"); // the container's own sleep
+            // Not what the program does: strace would wait for its end.
+            Runtime.StartProgram("strace", new Options(), ["-qq", "-o", calls, "-e", "trace=openat,openat2,open,nanosleep,clock_nanosleep", .. Runtime.CommandLine(command)]).Succeeded();
+            Assert.DoesNotContain(File.ReadAllLines(calls), line => line.Contains("mountinfo") || line.Contains("/mounts\"") || line.Contains("nanosleep("));
         }
         AssertNothingLeft();
     }

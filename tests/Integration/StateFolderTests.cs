@@ -96,7 +96,7 @@ public class StateFolderTests : ContainerTest
     [InlineData("--root", 0, 0x1ff, "others may write to it (mode 0777)")]
     [InlineData("ID", 12345, 0x1c0, "it belongs to user 12345")]
     [InlineData("ID", 0, 0x1ff, "others may write to it (mode 0777)")]
-    public void E8_a_folder_in_which_somebody_else_has_a_hand_is_refused(string which, int owner, int mode, string why)
+    public void E8_CVE_2024_25621_a_folder_in_which_somebody_else_has_a_hand_is_refused(string which, int owner, int mode, string why)
     {
         Skip.If(Runtime.IsRunc, "runc trusts it");
         string folder = which == "ID" ? $"{Runtime.Root}/{Bundle.Id}" : Runtime.Root;

@@ -90,6 +90,13 @@ internal sealed class LegacyCgroup : ContainerCgroup
         }
     }
 
+    /// <summary>Makes what is not there of a cgroup that somebody else has made, with a process of his in it.</summary>
+    public void MakeMissing()
+    {
+        foreach (var part in _parts)
+            MakeFolder(part);
+    }
+
     public override FileDescriptor? Open() => HasUnified ? Folder.Open() : null;
 
     public override IEnumerable<(string, FileDescriptor)> OpenTasks()
@@ -173,14 +180,20 @@ internal sealed class LegacyCgroup : ContainerCgroup
 
     private static void Make(Part part)
     {
-        if (!MakeFolder(part.Folder, part.Mount))
+        if (!MakeFolder(part))
             RefuseOccupied(part);
+    }
+
+    private static bool MakeFolder(Part part)
+    {
+        var made = MakeFolder(part.Folder, part.Mount);
         if (part.Name.Split(',').Contains("cpuset"))
         {
             // Nobody can join a cpuset without processors or memory nodes, and a new one has none.
             InheritCpuset(part.Folder.Path, part.Mount, "cpuset.cpus");
             InheritCpuset(part.Folder.Path, part.Mount, "cpuset.mems");
         }
+        return made;
     }
 
     private static string InheritCpuset(string path, string mount, string file)

@@ -1,5 +1,8 @@
-// The container's cgroup as a scope of systemd, on the unified hierarchy: systemd knows it, shows it and counts it in its slice; what lies in it is ours (Delegate=,
+// The container's cgroup as a scope of systemd: systemd knows it, shows it and counts it in its slice; what lies in it is ours (Delegate=,
 // systemd.resource-control(5)).
+//
+// On a hybrid or v1 host systemd puts the scope only into its own hierarchy and those whose controllers it uses: the others get a folder of the same
+// path from us, as with runc, and the process joins them all.
 //
 // A scope cannot be empty. So a process that does nothing, a keeper, is what systemd makes it for; the container's first process is then born
 // in it like in any other cgroup, and the keeper goes. It ends with this process too: a create that is killed leaves a scope that is empty,
@@ -43,13 +46,14 @@ internal sealed class SystemdCgroup : ContainerCgroup
     /// <param name="hierarchies">Those of a hybrid or v1 host; null: there is the unified one alone.</param>
     public static SystemdCgroup Locate(string? cgroupsPath, string id, Dictionary<string, string>? annotations, IReadOnlyList<CgroupHierarchy>? hierarchies)
     {
-        if (hierarchies is not null)
-            throw new RuntimeException("cannot use systemd cgroups: they need a host that has the unified hierarchy alone (cgroup v2)");
         var user = IsUser;
+        if (hierarchies is not null && user)
+            throw new RuntimeException("cannot use systemd cgroups: the systemd of a user has controllers only where there is the unified hierarchy alone (cgroup v2)");
         var name = UnitName.Parse(cgroupsPath, id, user);
         var manager = ServiceManager.Connect(user);
         var path = manager.ControlGroup() + name.Path + UnitName.Subgroup(annotations);
-        return new SystemdCgroup(user, name.Scope, new UnifiedCgroup(CgroupHierarchy.Root, CgroupHierarchy.Root + path))
+        ContainerCgroup folder = hierarchies is null ? new UnifiedCgroup(CgroupHierarchy.Root, CgroupHierarchy.Root + path) : LegacyCgroup.Locate(path, hierarchies);
+        return new SystemdCgroup(user, name.Scope, folder)
         {
             _manager = manager,
             _properties =
@@ -97,6 +101,7 @@ internal sealed class SystemdCgroup : ContainerCgroup
         if (_scope == Folder)
         {
             Folder.TryMark(owner);
+            (_folder as LegacyCgroup)?.MakeMissing();
             return;
         }
         _folder.Make(owner);

@@ -38,13 +38,8 @@ internal static class CgroupDelegation
         if (!writable || spec.Linux!.Namespaces?.Exists(static n => n.Type == "cgroup" && string.IsNullOrEmpty(n.Path)) != true)
             return null;
         var user = spec.Process!.User?.Uid ?? 0;
-        if (!spec.Linux.Namespaces.Exists(static n => n.Type == "user"))
-            return user == 0 ? null : user;
-        foreach (var map in spec.Linux.UidMappings ?? [])
-        {
-            if (user >= map.ContainerID && user - map.ContainerID < map.Size)
-                return map.HostID + (user - map.ContainerID);
-        }
-        return null;
+        if (spec.Linux.Namespaces.Exists(static n => n.Type == "user"))
+            return HostIds.Of(user, spec.Linux.UidMappings);
+        return user == 0 ? null : user;
     }
 }

@@ -329,22 +329,33 @@ public sealed partial class PlanCompiler
                 throw new RuntimeException($"linux.devices[{i}]: {device.Major}:{device.Minor} is no device number");
             AddDevice(
                 device.Path, device.Type[0] == 'u' ? 'c' : device.Type[0], (uint)device.Major, (uint)device.Minor,
-                device.FileMode ?? 0x1b6, device.Uid ?? 0, device.Gid ?? 0);
+                device.FileMode ?? 0x1b6, device.Uid ?? 0, device.Gid ?? 0, i);
         }
         foreach (var (path, target) in DeviceLinks)
             _plan.Add(new MakeLink(path, target));
         _plan.Add(new MakeLink("/dev/ptmx", "pts/ptmx"));
     }
 
-    private void AddDevice(string path, char type, uint major, uint minor, uint mode, uint uid, uint gid)
+    /// <param name="index">Of linux.devices; -1: it is one that every container has.</param>
+    private void AddDevice(string path, char type, uint major, uint minor, uint mode, uint uid, uint gid, int index = -1)
     {
         if ((_newUser || _joinedUser || _facts.Rights.InUserNamespace) && type != 'p')
         {
-            // A user namespace may not make devices; it may be given the host's.
-            var tree = _plan.Prepare(new HostTree(path, recursive: false) { IsDirectory = false, Propagation = Propagation.Private });
+            var device = new DeviceNode(type == 'b' ? FileType.BlockDevice : FileType.CharacterDevice, major, minor);
+            // Where the runtime may make one, and its maps tell whose it is to be.
+            if (index >= 0 && !_facts.Rights.Rootless && _linux.UidMappings is { Count: > 0 } uids && _linux.GidMappings is { Count: > 0 } gids)
+                device = device with { Made = true, Mode = mode, Uid = Outside(uid, uids, "uid"), Gid = Outside(gid, gids, "gid") };
+            // No program of the host's is run by its set-id bits here, though somebody put one in the place of a device.
+            var tree = _plan.Prepare(new HostTree(path, recursive: false)
+            {
+                IsDirectory = false, Propagation = Propagation.Private, SetRecursive = MountAttributes.NoSuid | MountAttributes.NoExec, Device = device,
+            });
             _plan.Add(new BindTree(tree, path));
             return;
         }
         _plan.Add(new MakeNode(path, type, major, minor, mode, uid, gid));
+
+        uint Outside(uint id, List<IdMapping> maps, string member) =>
+            HostIds.Of(id, maps) ?? throw new RuntimeException($"linux.devices[{index}].{member}: {id} has no id of the host in linux.{member}Mappings");
     }
 }

@@ -21,7 +21,7 @@ public sealed partial class PlanCompiler
         if (_landlock is not null)
             _plan.Add(new Sync(SyncPoint.Landlock));
         AddExecutionDomain(_plan, _linux);
-        AddProcess(_plan, _process, _facts, _filter, _landlock, _newUser || _joinedUser, _warnings);
+        AddProcess(_plan, _process, _facts, _filter, _landlock, KeepsGroups(_spec), _warnings);
     }
 
     private void ExecuteProgram() => AddProgram(_plan, _process, _facts, _filter, _options.PreservedDescriptors, _options.ListeningDescriptors, _options.ListeningNames);
@@ -67,8 +67,12 @@ public sealed partial class PlanCompiler
         }
     }
 
+    /// <summary>Podman's <c>--group-add keep-groups</c>, by crun's annotation: the additional groups are the caller's, and those of the spec do not count.</summary>
+    internal static bool KeepsGroups(Spec spec) =>
+        spec.Annotations is not null && spec.Annotations.TryGetValue("run.oci.keep_original_groups", out var keep) && keep == "1";
+
     /// <summary>From root with every capability to the user that the program runs as. Shared with exec.</summary>
-    internal static void AddProcess(Plan plan, Process process, HostFacts facts, SeccompFilter? filter, LandlockRuleset? landlock, bool inUserNamespace, List<string> warnings)
+    internal static void AddProcess(Plan plan, Process process, HostFacts facts, SeccompFilter? filter, LandlockRuleset? landlock, bool keepsGroups, List<string> warnings)
     {
         if (facts.ForeignStreams.Count > 0 && !process.Terminal)
             plan.Add(new OwnStreams(facts.ForeignStreams, process.User?.Uid ?? 0));
@@ -92,7 +96,7 @@ public sealed partial class PlanCompiler
         if ((bounding & facts.Capabilities) != facts.Capabilities)
             plan.Add(new BoundCapabilities(bounding));
         var user = process.User ?? new User();
-        plan.Add(new BecomeUser(user.Uid, user.Gid, user.AdditionalGids ?? [], GroupsMayStay: facts.Rights.Rootless));
+        plan.Add(new BecomeUser(user.Uid, user.Gid, user.AdditionalGids ?? [], GroupsMayStay: facts.Rights.Rootless) { KeepsGroups = keepsGroups });
         // "Where umask is not set, the runtime chooses": 022, as every shell expects, whatever the caller had.
         plan.Add(new SetUmask(user.Umask ?? 0x12 /* 022 */));
         plan.Add(new ChangeDirectory(process.Cwd!));

@@ -46,6 +46,14 @@ internal static class SpecValidator
             throw new RuntimeException($"linux.intelRdt: invalid intelRdt.ClosID {Words.Quote(clos.Replace("\0", "\\0"))}");
         foreach (var name in linux.Sysctl?.Keys ?? Enumerable.Empty<string>())
             ValidateSysctl(name, present);
+        if (spec.Domainname is { Length: > 0 } domain && linux.Sysctl is { Count: > 0 })
+        {
+            foreach (var (name, value) in linux.Sysctl)
+            {
+                if (name.Replace('/', '.') == "kernel.domainname" && value != domain)
+                    Conflict(name, "domainname");
+            }
+        }
         ValidateMounts(spec.Mounts ?? []);
         if (linux.Seccomp is { ListenerPath: null or "" } seccomp)
         {
@@ -200,7 +208,7 @@ internal static class SpecValidator
             "kernel.msgmax" or "kernel.msgmnb" or "kernel.msgmni" or "kernel.sem" or "kernel.shmall" or "kernel.shmmax" or "kernel.shmmni"
                 or "kernel.shm_rmid_forced" => Namespaces.Ipc,
             "kernel.domainname" => Namespaces.Uts,
-            "kernel.hostname" => RuntimeException.Throw<Namespaces>("linux.sysctl: kernel.hostname is not allowed: use hostname"),
+            "kernel.hostname" => Conflict(name, "hostname"),
             _ when dotted.StartsWith("fs.mqueue.", StringComparison.Ordinal) => Namespaces.Ipc,
             _ when dotted.StartsWith("net.", StringComparison.Ordinal) => Namespaces.Network,
             _ when dotted.StartsWith("user.", StringComparison.Ordinal) => Namespaces.User,
@@ -209,4 +217,7 @@ internal static class SpecValidator
         if ((present & needed) == 0)
             throw new RuntimeException($"sysctl {Words.Quote(name)} is not allowed in the hosts {Words.Namespace(needed)} namespace");
     }
+
+    private static Namespaces Conflict(string sysctl, string member) =>
+        throw new RuntimeException($"sysctl \"{sysctl}\" is not allowed as it conflicts with the OCI \"{member}\" field");
 }

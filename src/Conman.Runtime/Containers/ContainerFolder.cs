@@ -210,7 +210,7 @@ internal static class ContainerIds
     public static void Validate(string id)
     {
         if (!Valid(id))
-            throw new RuntimeException($"invalid container ID format: {Plans.Words.Quote(id)}");
+            throw new RuntimeException(id.Length == 0 ? "container id cannot be empty" : "invalid container ID format: " + Plans.Words.Quote(id));
     }
 
     public static bool Valid(string id)

@@ -110,7 +110,7 @@ public static class Execution
         var filter = spec.Linux!.Seccomp is null ? null : Seccomp.FilterCache.Compile(spec.Linux.Seccomp, container.Folder.Root);
         var landlock = PlanCompiler.PrepareLandlock(plan, spec, facts, warnings);
         PlanCompiler.AddExecutionDomain(plan, spec.Linux);
-        PlanCompiler.AddProcess(plan, request.Process, facts, filter, landlock, (joined & Namespaces.User) != 0, warnings);
+        PlanCompiler.AddProcess(plan, request.Process, facts, filter, landlock, PlanCompiler.KeepsGroups(spec), warnings);
         if (request.EndsWithRuntime)
             plan.Add(new DieWithRuntime()); // who changes his ids before that has it taken from him (prctl(2))
         plan.Add(new Gate());

@@ -116,9 +116,18 @@ internal static class HookRunner
             plan.Add(new ChangeDirectory(folder));
         plan.Add(new FindProgram(hook.Path!, [hook.Path!], false));
         plan.Add(new CloseDescriptors(3));
-        plan.Add(new Execute(hook.Args is { Count: > 0 } args ? args : [hook.Path!], hook.Env ?? []));
+        plan.Add(new Execute(hook.Args is { Count: > 0 } args ? args : [hook.Path!], hook.Env ?? OwnEnvironment()));
         host.Open(plan);
         return HelperProgram.Run(plan, host.Numbers, pidNamespace, streams, timeout);
+    }
+
+    // Programs of the host look for others on the runtime's PATH if they are told of none, as with runc and crun.
+    private static List<string> OwnEnvironment()
+    {
+        var variables = new List<string>();
+        foreach (System.Collections.DictionaryEntry variable in Environment.GetEnvironmentVariables())
+            variables.Add(variable.Key + "=" + variable.Value);
+        return variables;
     }
 
     // The kinds that a process may be in; its user namespace first, since the others belong to it.

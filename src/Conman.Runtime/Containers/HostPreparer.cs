@@ -41,6 +41,7 @@ internal sealed class HostPreparer : IDisposable
             {
                 { Inside: true } => KeepNumber(handle),
                 HostTree { Overlay: { } overlay } tree => MakeOverlay(tree, overlay),
+                HostTree { Device: { Made: true } device } tree => Prepared(tree, MakeDevice(tree.Path, device)),
                 HostTree tree => OpenTree(tree),
                 MappingNamespace mapping => MakeMapping(mapping),
                 EmptyDirectory => Mounts.CreateEmptyDirectory(),
@@ -80,7 +81,9 @@ internal sealed class HostPreparer : IDisposable
         }
         var fd = Files.TryOpen(tree.Path, OpenFlags.Path | (tree.Follow ? 0 : Files.NoFollow), out var errno)
             ?? throw new RuntimeException($"cannot open {tree.Path}: {LinuxException.Describe(errno)}");
-        tree.IsDirectory = Files.Status(fd, tree.Path).Type == FileType.Directory;
+        var status = Files.Status(fd, tree.Path);
+        tree.IsDirectory = status.Type == FileType.Directory;
+        RequireDevice(tree, status, fd);
         return fd;
     }
 
@@ -94,7 +97,9 @@ internal sealed class HostPreparer : IDisposable
         var fd = Mounts.TryCloneTree(tree.Path, tree.Recursive, out var errno, follow: tree.Follow)
             ?? (errno == Errno.EINVAL ? OwnDescriptor(tree.Path) : null)
             ?? throw new RuntimeException($"cannot open {tree.Path}: {LinuxException.Describe(errno)}");
-        tree.IsDirectory = Files.Status(fd, tree.Path).Type == FileType.Directory;
+        var status = Files.Status(fd, tree.Path);
+        tree.IsDirectory = status.Type == FileType.Directory;
+        RequireDevice(tree, status, fd);
         if (tree.MustBeProc && Files.FileSystemType(fd, tree.Path) != ProcMagic)
         {
             fd.Dispose();
@@ -107,6 +112,31 @@ internal sealed class HostPreparer : IDisposable
     // Before Linux 6.15 what is attached nowhere cannot be copied. It need not be: whoever names a descriptor of his has nothing else to do with it.
     private static FileDescriptor? OwnDescriptor(string path) =>
         path.StartsWith("/proc/self/fd/", StringComparison.Ordinal) && int.TryParse(path.AsSpan("/proc/self/fd/".Length), out var number) ? Files.Duplicate(number) : null;
+
+    private static void RequireDevice(HostTree tree, FileStatus status, FileDescriptor fd)
+    {
+        if (tree.Device is not { } device || (status.Type == device.Type && status.DeviceMajor == device.Major && status.DeviceMinor == device.Minor))
+            return;
+        fd.Dispose();
+        throw new RuntimeException($"cannot bind {tree.Path}: on this host it is not the device {device.Describe()}");
+    }
+
+    // open_tree(2) copies only what is mounted (Linux 6.15 does more): so the node lies on a tmpfs that is mounted where nobody else sees it.
+    private static FileDescriptor MakeDevice(string path, DeviceNode device) => OwnThread.Run(() =>
+    {
+        Mounts.LeaveNamespace();
+        using var root = Files.Open("/", OpenFlags.Path | Files.Directory);
+        using var system = Mounts.TryCreate("tmpfs", [("mode", "0700")], out var errno);
+        if (system is not null && (errno = Mounts.TryAttach(system, root)) == 0
+            && (errno = Nodes.TryMakeNode(system.Number, "node\0"u8, device.Type, device.Mode, device.Major, device.Minor)) == 0
+            && (errno = Nodes.TryChangeOwner(system.Number, "node\0"u8, device.Uid, device.Gid)) == 0
+            && (errno = Nodes.TryChangeMode(system.Number, "node\0"u8, device.Mode)) == 0 // whatever the umask is
+            && Mounts.TryCloneTree("node", false, out errno, system.Number, follow: false) is { } made)
+        {
+            return made;
+        }
+        throw new RuntimeException($"cannot make device {path} ({device.Describe()}): {LinuxException.Describe(errno)}");
+    });
 
     private static FileDescriptor Prepared(HostTree tree, FileDescriptor fd)
     {

@@ -56,7 +56,7 @@ public static class RuntimeFeatures
             ["org.conman.version"] = version,
             ["org.conman.commit"] = commit,
         },
-        PotentiallyUnsafeConfigAnnotations = ["org.conman.", "org.systemd.property.", "run.oci.delegate-cgroup", "run.oci.systemd.subgroup"],
+        PotentiallyUnsafeConfigAnnotations = ["org.conman.", "org.systemd.property.", "run.oci.delegate-cgroup", "run.oci.keep_original_groups", "run.oci.systemd.subgroup"],
     };
 
     // The others are as old as the oldest kernel that conman runs on.

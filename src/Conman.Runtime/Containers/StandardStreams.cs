@@ -2,6 +2,7 @@
 
 using Conman.Linux;
 using Conman.Oci.RuntimeSpec;
+using Conman.Runtime.Compiling;
 
 namespace Conman.Runtime.Containers;
 
@@ -28,13 +29,9 @@ internal static class StandardStreams
     /// </summary>
     public static void Give(uint user, List<IdMapping>? maps)
     {
-        foreach (var map in maps ?? [])
-        {
-            if (user < map.ContainerID || user - map.ContainerID >= map.Size)
-                continue;
-            var outside = map.HostID + (user - map.ContainerID);
-            foreach (var stream in Foreign((uint)outside))
-                Nodes.TryChangeOwner(stream, (uint)outside, uint.MaxValue);
-        }
+        if (HostIds.Of(user, maps) is not { } outside)
+            return;
+        foreach (var stream in Foreign(outside))
+            Nodes.TryChangeOwner(stream, outside, uint.MaxValue);
     }
 }

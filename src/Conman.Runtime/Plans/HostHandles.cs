@@ -44,6 +44,9 @@ public sealed class HostTree(string path, bool recursive) : HostHandle
     /// <summary>The tree is not the path's own but an overlay over it; null: it is a copy of the path's mount.</summary>
     public RootOverlay? Overlay { get; init; }
 
+    /// <summary>Only this device will do; null: any file.</summary>
+    public DeviceNode? Device { get; init; }
+
     /// <summary>A symbolic link is not mounted but made again, see <see cref="Link"/>.</summary>
     public bool CopyLink { get; init; }
 
@@ -67,7 +70,9 @@ public sealed class HostTree(string path, bool recursive) : HostHandle
     }
 
     public override string Describe() =>
-        Overlay is not null ? $"an overlay over {Path}, written to {Overlay.Describe()}" : (CopyLink ? "the link, or " : "") + $"a copy of the {(Recursive ? "mounts" : "mount")} at {Path}" + Words.InParentheses(
+        Overlay is not null ? $"an overlay over {Path}, written to {Overlay.Describe()}"
+        : Device is { Made: true } ? $"a new device, {Device.Describe()}" + Words.InParentheses(Words.Attributes(SetRecursive))
+        : (CopyLink ? "the link, or " : "") + $"a copy of the {(Recursive ? "mounts" : "mount")} at {Path}" + Words.InParentheses(
             Words.Attributes(Set | SetRecursive, SetRecursive != 0), Words.Propagation(Propagation, Recursive), Words.Then(Then, ThenRecursive),
             IdMap is null ? "" : (IdMapRecursive ? "all " : "") + "id-mapped by " + IdMap.Describe());
 }
@@ -82,6 +87,20 @@ public sealed record RootOverlay(string? Folder, string? Size)
 
     /// <summary>Where it is written to, in words.</summary>
     public string Describe() => Folder is not null ? Folder + "/upper" : "a tmpfs of its own" + (Size is null ? "" : $" (size={Size})");
+}
+
+/// <summary>A device in a user namespace, which may not make one (mknod(2)): it is given the host's, or one that is made for it outside.</summary>
+/// <param name="Type">Character or block device.</param>
+public sealed record DeviceNode(FileType Type, uint Major, uint Minor)
+{
+    /// <summary>It is made, with this mode and these owners, as the host numbers them.</summary>
+    public bool Made { get; init; }
+    public uint Mode { get; init; }
+    public uint Uid { get; init; }
+    public uint Gid { get; init; }
+
+    /// <summary>It in words.</summary>
+    public string Describe() => $"{(Type == FileType.BlockDevice ? 'b' : 'c')} {Major}:{Minor}" + (Made ? $", mode {Words.Octal(Mode)}, owner {Uid}:{Gid} of the host" : "");
 }
 
 /// <summary>A user namespace without a process: it only lends its id maps to mounts (mount_setattr(2), MOUNT_ATTR_IDMAP).</summary>

@@ -219,8 +219,11 @@ public sealed record BoundCapabilities(ulong Kept) : Operation
 /// </param>
 public sealed record BecomeUser(uint Uid, uint Gid, IReadOnlyList<uint> Groups, bool GroupsMayStay) : Operation
 {
+    /// <summary>The caller's additional groups are the process's.</summary>
+    public bool KeepsGroups { get; init; }
+
     public override string Describe() =>
-        $"become user {Uid}, group {Gid}" + (Groups.Count == 0 ? "" : $", additional groups {string.Join(", ", Groups)}");
+        $"become user {Uid}, group {Gid}" + (KeepsGroups ? ", keep the additional groups" : Groups.Count == 0 ? "" : $", additional groups {string.Join(", ", Groups)}");
 
     public override string Failure(int errno, string kernelWords) => errno == Errno.EPERM && GroupsMayStay && Groups.Count > 0
         ? "cannot set any additional groups in a rootless container"
@@ -232,7 +235,8 @@ public sealed record BecomeUser(uint Uid, uint Gid, IReadOnlyList<uint> Groups, 
         Span<byte> groups = Groups.Count <= 256 ? stackalloc byte[Groups.Count * 4] : new byte[Groups.Count * 4];
         for (var i = 0; i < Groups.Count; i++)
             BinaryPrimitives.WriteUInt32LittleEndian(groups[(i * 4)..], Groups[i]);
-        encoder.CallWith(groups, SyscallNumbers.setgroups, 0b10, (ulong)Groups.Count, forgive: GroupsMayStay && Groups.Count == 0 ? Errno.EPERM : 0);
+        if (!KeepsGroups)
+            encoder.CallWith(groups, SyscallNumbers.setgroups, 0b10, (ulong)Groups.Count, forgive: GroupsMayStay && Groups.Count == 0 ? Errno.EPERM : 0);
         encoder.Call(SyscallNumbers.setresgid, Gid, Gid, Gid);
         encoder.Call(SyscallNumbers.setresuid, Uid, Uid, Uid);
         encoder.Call(SyscallNumbers.prctl, 8 /* PR_SET_KEEPCAPS */, 0);

@@ -20,6 +20,9 @@ internal static class UnitProperties
                 case "cpu.max":
                     AddQuota(properties, value);
                     break;
+                case "cpu.cfs_quota_us":
+                    AddQuota(properties, value + " " + (limits.FirstOrDefault(limit => limit.File == "cpu.cfs_period_us")?.Value ?? "100000"));
+                    break;
                 case "cpuset.cpus":
                     properties.Add(("AllowedCPUs", BusValue.Of(Mask(value))));
                     break;

@@ -251,14 +251,17 @@ internal static class DecodedPlan
             case BoundCapabilities bound: Code(op, 15); Assert.Equal(bound.Kept, op.X[0]); break;
             case BecomeUser user:
                 Call(ops[0], SyscallNumbers.prctl, 8, 1);
-                Call(ops[1], SyscallNumbers.setgroups, (ulong)user.Groups.Count);
-                Assert.Equal((2, 0ul, user is { GroupsMayStay: true, Groups.Count: 0 } ? Errno.EPERM : 0), (ops[1].B, ops[1].X[1], ops[1].C));
-                for (var i = 0; i < user.Groups.Count; i++)
-                    Assert.Equal(user.Groups[i], BinaryPrimitives.ReadUInt32LittleEndian(ops[1].Bytes.AsSpan(i * 4)));
+                if (!user.KeepsGroups)
+                {
+                    Call(ops[1], SyscallNumbers.setgroups, (ulong)user.Groups.Count);
+                    Assert.Equal((2, 0ul, user is { GroupsMayStay: true, Groups.Count: 0 } ? Errno.EPERM : 0), (ops[1].B, ops[1].X[1], ops[1].C));
+                    for (var i = 0; i < user.Groups.Count; i++)
+                        Assert.Equal(user.Groups[i], BinaryPrimitives.ReadUInt32LittleEndian(ops[1].Bytes.AsSpan(i * 4)));
+                }
                 Call(ops[^3], SyscallNumbers.setresgid, user.Gid, user.Gid, user.Gid);
                 Call(ops[^2], SyscallNumbers.setresuid, user.Uid, user.Uid, user.Uid);
                 Call(ops[^1], SyscallNumbers.prctl, 8, 0);
-                Assert.Equal(5, ops.Count);
+                Assert.Equal(user.KeepsGroups ? 4 : 5, ops.Count);
                 return;
             case SetCapabilities set:
                 Call(op, SyscallNumbers.capset);

@@ -110,7 +110,8 @@ public class PlanEncoderTests
         Kind(Gen.Select(Gen.Int[0, 15], number, number).Select((resource, soft, hard) => new SetLimit("RLIMIT_X", resource, soft, hard)));
         Kind(id.Select(mask => new SetUmask(mask)));
         Kind(number.Select(kept => new BoundCapabilities(kept)));
-        Kind(Gen.Select(id, id, Gen.OneOf(Gen.UInt.Array[0, 8], Gen.UInt.Array[300]), flag).Select((uid, gid, groups, stay) => new BecomeUser(uid, gid, groups, stay)));
+        Kind(Gen.Select(id, id, Gen.OneOf(Gen.UInt.Array[0, 8], Gen.UInt.Array[300]), flag, flag)
+            .Select((uid, gid, groups, stay, keep) => new BecomeUser(uid, gid, groups, stay) { KeepsGroups = keep }));
         Kind(Gen.Select(number, number, number, number).Select((e, p, i, a) => new SetCapabilities(e, p, i, a)));
         Kind(Gen.Bool.Select(_ => new NoNewPrivileges()));
         Kind(Gen.Select(Gen.ULong.Array[1, 100], id).Select((program, flags) => new LoadFilter([.. program.SelectMany(BitConverter.GetBytes)], flags)));

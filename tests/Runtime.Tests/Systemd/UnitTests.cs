@@ -44,6 +44,8 @@ public class UnitTests
     [InlineData("cpu.max", "50000 100000", "CPUQuotaPeriodUSec=t:a086010000000000 CPUQuotaPerSecUSec=t:20a1070000000000")]
     [InlineData("cpu.max", "33333", "CPUQuotaPeriodUSec=t:a086010000000000 CPUQuotaPerSecUSec=t:2030050000000000")]
     [InlineData("cpu.max", "max 200000", "CPUQuotaPeriodUSec=t:400d030000000000 CPUQuotaPerSecUSec=t:ffffffffffffffff")]
+    [InlineData("cpu.cfs_quota_us", "50000", "CPUQuotaPeriodUSec=t:a086010000000000 CPUQuotaPerSecUSec=t:20a1070000000000")]
+    [InlineData("cpu.shares", "512", "CPUShares=t:0002000000000000")]
     [InlineData("cpuset.cpus", "0-2,9", "AllowedCPUs=ay:020000000702")]
     [InlineData("hugetlb.2MB.max", "0", "")]
     public void A_limit_becomes_properties(string file, string value, string properties) =>
