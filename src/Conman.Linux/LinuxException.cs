@@ -4,9 +4,9 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace Conman.Linux;
 
-/// <summary>A system call failed. The message reads <c>cannot OPERATION: strerror</c>.</summary>
-public sealed class LinuxException(int errno, string operation)
-    : Exception($"cannot {operation}: {Describe(errno)}")
+/// <summary>A system call failed. The message reads <c>cannot OPERATION: strerror</c>, and what the kernel says of it in its own words, if anything.</summary>
+public sealed class LinuxException(int errno, string operation, string? words = null)
+    : Exception($"cannot {operation}: {Describe(errno)}{(words is null ? "" : " (" + words + ")")}")
 {
     /// <summary>The errno value (errno(3)).</summary>
     public int Errno { get; } = errno;

@@ -319,6 +319,16 @@ public static unsafe class Processes
         return Native.getrlimit(resource, limits) == 0 ? limits[1] : ulong.MaxValue;
     }
 
+    /// <summary>What this process has got from its caller beyond the standard streams goes to none of its children, unless they are to keep it.</summary>
+    public static void KeepInherited() => _ = Native.syscall(SyscallNumbers.close_range, 3, unchecked((nint)uint.MaxValue), 4 /* CLOSE_RANGE_CLOEXEC */, 0, 0, 0);
+
+    /// <summary>This thread enters a network namespace: of a process (a pidfd), or that a descriptor stands for.</summary>
+    public static void EnterNetwork(FileDescriptor target)
+    {
+        if (Native.syscall(SyscallNumbers.setns, target.Number, (nint)Namespaces.Network, 0, 0, 0, 0) < 0)
+            LinuxException.Throw(Marshal.GetLastPInvokeError(), "enter a network namespace");
+    }
+
     private readonly ref struct Utf8Vector
     {
         public readonly byte** Pointers;
