@@ -9,7 +9,7 @@ PREFIX ?= /usr/local
 
 BUILD_PACKAGES := gcc libc6-dev musl-tools zlib1g-dev libssl-dev cmake libzstd-dev binutils
 RUN_PACKAGES := busybox-static
-TEST_PACKAGES := busybox-static runc libseccomp-dev strace iproute2 procps uidmap mmdebstrap attr umoci skopeo docker-registry $(VM_PACKAGES)
+TEST_PACKAGES := busybox-static runc libseccomp-dev strace iproute2 nftables socat containernetworking-plugins procps uidmap mmdebstrap attr umoci skopeo docker-registry $(VM_PACKAGES)
 # The virtual machine of the tests (tests/Vm): its kernel is unpacked, not installed.
 VM_PACKAGES := qemu-system-x86 kmod cpio xz-utils zstd lz4 systemd dbus
 # Container hosts, which the tests run on conman in namespaces of their own. Another vendor's are as good; nothing is removed for these.

@@ -5,6 +5,7 @@
 
 #include <linux/errno.h>
 #include <linux/fcntl.h>
+#include <linux/poll.h>
 #include <linux/sched.h>
 #include <linux/time_types.h>
 
@@ -47,14 +48,15 @@ void first_process(char **argv, char **envp)
     }
 }
 
-/* argv: the role, milliseconds, the descriptor of a program, and its arguments. */
+/* argv: the role, milliseconds, the descriptor of a program, one more than that of what ends the wait before its time (0: nothing does), and the program's arguments. */
 void later(char **argv, char **envp)
 {
     int ms = decimal(argv[1]);
     struct __kernel_timespec time = { ms / 1000, ms % 1000 * 1000000 };
+    struct pollfd early = { decimal(argv[3]) - 1, POLLIN, 0 };
     sys0(__NR_setsid);
-    while (sys4(__NR_clock_nanosleep, 1 /* CLOCK_MONOTONIC */, 0, &time, &time) == -EINTR)
+    while (sys5(__NR_ppoll, &early, 1, &time, 0, 8) == -EINTR)
         ;
-    sys5(__NR_execveat, decimal(argv[2]), "", argv + 3, envp, AT_EMPTY_PATH);
+    sys5(__NR_execveat, decimal(argv[2]), "", argv + 4, envp, AT_EMPTY_PATH);
     leave(127);
 }

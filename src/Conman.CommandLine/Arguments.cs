@@ -38,6 +38,19 @@ internal sealed class Arguments
         _ => null,
     };
 
+    /// <summary>The same but for some options.</summary>
+    public Arguments Without(params ReadOnlySpan<string> names)
+    {
+        var rest = new Arguments { Global = Global };
+        rest.Words.AddRange(Words);
+        foreach (var option in _options)
+        {
+            if (!names.Contains(option.Name))
+                rest._options.Add(option);
+        }
+        return rest;
+    }
+
     /// <summary>Every value of an option that repeats.</summary>
     public List<string> All(string name) => _options.FindAll(o => o.Name == name).ConvertAll(o => o.Value);
 

@@ -7,6 +7,9 @@ using Conman.Engine.Volumes;
 using Conman.Images;
 using Conman.Images.References;
 using Conman.Images.Store;
+using Conman.Linux;
+using Conman.Network;
+using Conman.Network.Store;
 
 namespace Conman.Engine;
 
@@ -21,6 +24,7 @@ public sealed class ContainerEngine : IDisposable
     private VolumeStore? _volumes;
     private SecretStore? _secrets;
     private ImageStore? _images;
+    private HostNetworks? _networks;
 
     /// <param name="root">What lasts: images, containers, volumes.</param>
     /// <param name="runRoot">What dies with the boot.</param>
@@ -74,6 +78,26 @@ public sealed class ContainerEngine : IDisposable
 
     public SecretStore Secrets => _secrets ??= new SecretStore(Root);
 
+    /// <summary>The networks of the host; made when they are first asked for.</summary>
+    public HostNetworks Networks => _networks ??= new HostNetworks(Root, RunRoot, Holds, Connected);
+
+    // A container that runs has its addresses and ports, and one that another command works on may be about to have them.
+    private bool Holds(string id)
+    {
+        using var container = Containers.TryOpen(id);
+        return container is not null && (container.Init is not null || !Files.Lock(container.Folder, wait: false, id));
+    }
+
+    private IEnumerable<(Endpoints Endpoints, string Id)> Connected()
+    {
+        foreach (var id in Containers.Ids())
+        {
+            using var container = Containers.TryOpen(id);
+            if (container?.Init is not null && Networking.ContainerNetworks.Read(container) is { } endpoints)
+                yield return (endpoints, id);
+        }
+    }
+
     private IEnumerable<ImageUse> Uses()
     {
         foreach (var id in Containers.Ids())
@@ -91,6 +115,7 @@ public sealed class ContainerEngine : IDisposable
 
     public void Dispose()
     {
+        _networks?.Dispose();
         _containers?.Dispose();
         _images?.Dispose();
     }

@@ -70,6 +70,8 @@ internal static class HostCommands
             ["CgroupDriver"] = "cgroupfs",
             ["CgroupVersion"] = CgroupHierarchy.UnifiedOnly ? "2" : "1",
             ["MemoryLimit"] = CgroupHierarchy.Has("memory"),
+            ["IPv4Forwarding"] = Conman.Network.Links.HostSettings.Forwarding.V4 ?? false,
+            ["IPv6Forwarding"] = Conman.Network.Links.HostSettings.Forwarding.V6 ?? false,
             ["PidsLimit"] = CgroupHierarchy.Has("pids"),
             ["KernelVersion"] = Kernel,
             ["OperatingSystem"] = OperatingSystem(),

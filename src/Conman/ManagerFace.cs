@@ -110,7 +110,7 @@ internal static class ManagerFace
             Output.Error($"conman: {e.Message}");
             return e.ExitCode;
         }
-        catch (Exception e) when (e is NotFoundException or EngineException)
+        catch (Exception e) when (e is NotFoundException or EngineException or Network.NetworkException)
         {
             Output.Error($"conman: {e.Message}");
             return 1;
@@ -157,6 +157,7 @@ internal static class ManagerFace
             new("container", "Manage containers", Later.Each(() => ContainerCommands.OfGroup(context))),
             new("image", "Manage images", Later.Each(() => ImageCommands.OfGroup(context))),
             new("pod", "Manage pods: containers that share namespaces", Later.Each(() => PodCommands.Of(context))),
+            new("network", "Manage networks", Later.Each(() => NetworkCommands.OfGroup(context))),
             new("volume", "Manage volumes", Later.Each(() => VolumeCommands.OfGroup(context))),
             new("secret", "Manage secrets", Later.Each(() => SecretCommands.OfGroup(context))),
             new("system", "Look after the host", Later.Each(() => SystemCommands.All(context))),

@@ -1,6 +1,7 @@
 // The program of the container manager: everything but `conman oci`, which is a program of its own (Conman.Runc).
 
 using Conman.Engine.Life;
+using Conman.Engine.Networking;
 using Conman.Images.Layers;
 
 namespace Conman;
@@ -10,7 +11,7 @@ internal static class Program
     private static int Main(string[] args) => args switch
     {
         [UnpackProcess.Word, ..] => UnpackProcess.Run(args.AsSpan(1)), // by itself, for every layer
-        [MonitorSettings.ExitWord or MonitorSettings.RestartWord or MonitorSettings.HealthWord, ..] when args.Length == 4 => InternalCommands.Run(args),
+        [MonitorSettings.ExitWord or MonitorSettings.RestartWord or MonitorSettings.HealthWord or RulesKeeper.Word, ..] when args.Length == 4 => InternalCommands.Run(args),
         ["--version" or "-v"] => ManagerFace.Version(),
         _ => ManagerFace.Run(args),
     };

@@ -103,7 +103,7 @@ internal static class SystemCommands
         return Row("Local Volumes", volumes.Count, used, all, unused);
     }
 
-    private static Command Prune(ManagerContext context) => new("prune", "", "Remove what is not used: stopped containers, images without a tag, and what killed commands left",
+    private static Command Prune(ManagerContext context) => new("prune", "", "Remove what is not used: stopped containers, networks, images without a tag, and what killed commands left",
         [
             new("all", "every image that no container uses", Short: 'a'),
             new("filter", "only those with label=KEY[=VALUE], label!=KEY[=VALUE] or until=TIME", "FILTER", Repeats: true),
@@ -113,12 +113,13 @@ internal static class SystemCommands
         arguments =>
         {
             var (all, volumes) = (arguments.Has("all"), arguments.Has("volumes"));
-            var warning = "WARNING! This will remove:\n  - all stopped containers\n" + (volumes ? "  - all anonymous volumes not used by at least one container\n" : "")
+            var warning = "WARNING! This will remove:\n  - all stopped containers\n  - all networks not used by at least one container\n" + (volumes ? "  - all anonymous volumes not used by at least one container\n" : "")
                 + (all ? "  - all images without at least one container associated to them\n" : "  - all images without a tag\n");
             if (!arguments.Has("force") && !Prompt.Confirms(warning))
                 return 0;
             var filters = arguments.All("filter");
             var freed = LifeCommands.RemoveStopped(context.Engine, filters).Bytes;
+            NetworkCommands.RemoveUnused(context.Engine, filters);
             if (volumes)
                 freed += VolumeCommands.RemoveUnused(context.Engine, all: false, filters.FindAll(f => !f.StartsWith("until=", StringComparison.Ordinal)));
             freed += ImageCommands.RemoveUnused(context, all, filters).Bytes;

@@ -25,6 +25,9 @@ public sealed record CreateRequest
 
     public required HostConfig HostConfig { get; init; }
 
+    /// <summary>What is asked of networks; null: nothing.</summary>
+    public NetworkingConfig? Networking { get; init; }
+
     /// <summary>The id of a pod; null: none.</summary>
     public string? Pod { get; init; }
 
@@ -50,6 +53,7 @@ public static class Creating
             Holds = request.Holds,
             Config = request.Config,
             HostConfig = request.HostConfig,
+            Networking = request.Networking,
         };
         // From here until the record names the image's layers nobody removes them.
         var ofImage = request.Rootfs is null && request.Holds is null;
@@ -61,7 +65,7 @@ public static class Creating
         if (request.Holds is null && record.Config.Entrypoint is not { Count: > 0 } && record.Config.Cmd is not { Count: > 0 })
             throw new EngineException("no command specified: neither the image nor the command line has one");
 
-        RefuseMissing(record);
+        RefuseMissing(engine, record);
         var container = Make(engine, record, request.Name);
         try
         {
@@ -78,11 +82,13 @@ public static class Creating
         }
     }
 
-    // What networks would give is not there yet; a container is not made that only seems to have it.
-    private static void RefuseMissing(StoredContainer record)
+    // A container is not made that could never start.
+    private static void RefuseMissing(ContainerEngine engine, StoredContainer record)
     {
         var host = record.HostConfig!;
-        SettingsRules.RefuseNetworks(host, null);
+        if (host.NetworkMode is "" or "default")
+            host.NetworkMode = "bridge";
+        SettingsRules.CheckNetworks(engine.Networks, host, record.Networking);
     }
 
     private static void TakeImage(ImageStore images, StoredContainer record)

@@ -3,6 +3,7 @@
 // Whoever finds that a container has ended does this, under its lock: the client that ran it in the foreground, its monitor (which becomes
 // `conman container-exit` for it), or the next command that comes by where both were killed. To do it twice does no harm.
 
+using Conman.Engine.Networking;
 using Conman.Engine.Store;
 using Conman.Linux;
 using OciContainer = Conman.Runtime.Containers.Container;
@@ -52,16 +53,18 @@ public static class Ending
         return delay;
     }
 
-    /// <summary>Kills what is left of it and gives back what the kernel holds for it: processes, cgroup, the runtime's own record.</summary>
+    /// <summary>Kills what is left of it and gives back what the kernel holds for it: processes, cgroup, the runtime's own record, addresses and ports.</summary>
     /// <returns>Whether memory ran out in it.</returns>
     internal static bool Release(ContainerEngine engine, Container container)
     {
-        using var runtime = OciContainer.TryOpenLocked(engine.RuntimeRoot, container.Id);
-        if (runtime is null)
-            return false;
-        var killed = runtime.Cgroup is { OutOfMemoryKills: > 0 };
-        foreach (var warning in runtime.Destroy())
-            engine.Warn(warning);
+        var killed = false;
+        using (var runtime = OciContainer.TryOpenLocked(engine.RuntimeRoot, container.Id))
+        {
+            killed = runtime?.Cgroup is { OutOfMemoryKills: > 0 };
+            foreach (var warning in runtime?.Destroy() ?? [])
+                engine.Warn(warning);
+        }
+        ContainerNetworks.Release(engine, container);
         return killed;
     }
 }

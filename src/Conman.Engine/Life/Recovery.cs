@@ -50,6 +50,7 @@ public static class Recovery
         });
         engine.Containers.RemoveStaleNames();
         engine.Volumes.RemoveHalfRemoved();
+        engine.Networks.PutRight();
         RemoveStrayRuntimes(engine);
         return done;
     }
@@ -79,7 +80,7 @@ public static class Recovery
                 if (container is not null)
                     act(container);
             }
-            catch (Exception e) when (e is EngineException or LinuxException or Runtime.RuntimeException or Images.ImageException)
+            catch (Exception e) when (e is EngineException or LinuxException or Runtime.RuntimeException or Images.ImageException or Network.NetworkException)
             {
                 failed(e.Message);
             }

@@ -26,6 +26,8 @@ public static class Removing
         // First the monitor: it has nothing to say about this end.
         container.KillMonitor();
         Ending.Release(engine, container);
+        if (container.HalfMade || container.Record?.HostConfig is not { NetworkMode: "none" or "host" })
+            engine.Networks.LeaveAll(container.Id); // a start that was killed has not always written down what it got
         Erase(engine, container, volumes);
     }
 

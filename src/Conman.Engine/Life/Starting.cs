@@ -4,12 +4,14 @@
 // what it spawned; the mount is attached nowhere; the rest is found by the id.
 
 using Conman.Engine.Monitoring;
+using Conman.Engine.Networking;
 using Conman.Engine.Pods;
 using Conman.Engine.Rootfs;
 using Conman.Engine.Specs;
 using Conman.Engine.Store;
 using Conman.Engine.Volumes;
 using Conman.Linux;
+using Conman.Network;
 using Conman.Runtime;
 using Conman.Runtime.Containers;
 using Container = Conman.Engine.Store.Container;
@@ -56,13 +58,14 @@ public static class Starting
         {
             Launch(engine, container, record, listening);
         }
-        catch (Exception e) when (e is EngineException or RuntimeException or LinuxException)
+        catch (Exception e) when (e is EngineException or RuntimeException or LinuxException or NetworkException)
         {
             var code = CodeOf(e);
             (state.Error, state.ExitCode) = (e.Message, code);
             if (state.StartedAt is not null)
                 state.FinishedAt = Time.Now;
             container.WriteState();
+            ContainerNetworks.Release(engine, container);
             container.ClearRunFolder();
             throw e as StartException ?? new StartException(e.Message, code, e);
         }
@@ -95,6 +98,7 @@ public static class Starting
         var run = container.MakeRunFolder();
         using var root = RootFileSystem.Mount(container, engine.Images);
         using var volumes = VolumeMounts.Prepare(engine, record, root);
+        var networks = ContainerNetworks.Join(engine, container, record);
         var spec = SpecBuilder.Build(new SpecInputs
         {
             Id = container.Id,
@@ -110,6 +114,9 @@ public static class Starting
             SecretOf = engine.Secrets.Read,
             SharedMemoryOf = text => volumes.Hold(SharedMemory(engine, text)),
             Holds = record.Holds is not null,
+            OwnAddresses = networks?.Hosts ?? [],
+            Gateways = networks?.Gateways ?? [],
+            HostsEnd = networks?.HostsEnd ?? "",
         });
         // Opened anew: the lock on the container's folder goes with the descriptor that has it, and must not live on in the monitor.
         using var exit = Files.Open(".", OpenFlags.ReadOnly | Files.Directory, container.ExitFolder.Number);
@@ -122,6 +129,7 @@ public static class Starting
             RootTree = root,
             ConsoleReceiver = monitor.ConsoleReceiver,
             Spawner = monitor.Spawn,
+            Spawned = networks is null ? null : networks.Connect,
             Warn = engine.Warn,
         });
         var init = creation.Container.Record!;
@@ -130,6 +138,9 @@ public static class Starting
         container.WriteState();
         monitor.Watch(init.Pid);
         creation.Commit();
+        networks?.Introduce();
+        if (networks is { HasPorts: true })
+            RulesKeeper.Need(engine, container.Id);
         engine.Tell(container, "start");
     }
 

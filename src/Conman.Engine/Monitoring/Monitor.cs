@@ -196,7 +196,7 @@ public sealed class Monitor : IDisposable
 
     // Monitors are in a cgroup of their own: not in the caller's, which a service manager empties when the caller's session or unit ends, and the
     // containers, which are in others, would go on alone. Null: there is no unified hierarchy, or this process may not make one in it.
-    private static FileDescriptor? TryOpenHome()
+    internal static FileDescriptor? TryOpenHome()
     {
         const string Name = "/conman-monitors";
         var folder = (CgroupHierarchy.UnifiedOnly ? CgroupHierarchy.Root : CgroupHierarchy.Root + "/unified") + Name;

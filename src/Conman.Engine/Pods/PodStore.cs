@@ -13,7 +13,8 @@ namespace Conman.Engine.Pods;
 /// <param name="Name">Null: any.</param>
 /// <param name="Config">Host name and labels.</param>
 /// <param name="HostConfig">What the shared namespaces are: the network and its ports, names, kernel parameters.</param>
-public sealed record PodRequest(string? Name, ContainerConfig Config, HostConfig HostConfig, List<string> Shares);
+/// <param name="Networking">What is asked of networks; null: nothing.</param>
+public sealed record PodRequest(string? Name, ContainerConfig Config, HostConfig HostConfig, List<string> Shares, NetworkingConfig? Networking);
 
 /// <summary>There is no such pod.</summary>
 public sealed class NoSuchPodException(string text) : EngineException($"no such pod: {text}");
@@ -32,7 +33,7 @@ public static class PodStore
                 throw new EngineException($"--share {share}: there is no such namespace to share: it is ipc, net, uts, pid or none");
         }
         request.HostConfig.Init = true;
-        using var container = Creating.Create(engine, new CreateRequest { Name = request.Name, Config = request.Config, HostConfig = request.HostConfig, Holds = new StoredPod { Shares = request.Shares } });
+        using var container = Creating.Create(engine, new CreateRequest { Name = request.Name, Config = request.Config, HostConfig = request.HostConfig, Networking = request.Networking, Holds = new StoredPod { Shares = request.Shares } });
         return container.Id;
     }
 

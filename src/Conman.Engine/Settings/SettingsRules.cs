@@ -1,6 +1,9 @@
 // What of a container's settings cannot be together, or cannot be at all; in Docker's words where it has any.
 
 using Conman.Engine.Specs;
+using Conman.Network;
+using Conman.Network.Cni;
+using Conman.Network.Store;
 
 namespace Conman.Engine.Settings;
 
@@ -31,21 +34,33 @@ public static class SettingsRules
         return true;
     }
 
-    /// <summary>Refuses what needs networks of conman's own, which there are not yet.</summary>
-    /// <exception cref="EngineException">It is asked for.</exception>
-    public static void RefuseNetworks(HostConfig host, NetworkingConfig? networking)
+    /// <summary>Whether the networks are there, and can give what is asked of them.</summary>
+    /// <exception cref="NetworkException">One is not there.</exception>
+    public static void CheckNetworks(HostNetworks networks, HostConfig host, NetworkingConfig? networking)
     {
-        var network = NamespaceMode.ParseNetwork(host.NetworkMode);
-        if (network is { Kind: NamespaceKind.Network, Argument: not "bridge" })
-            throw new EngineException($"network {network.Argument} not found: conman has no networks yet: --network is none, host, container:NAME or ns:PATH");
-        if (host.PortBindings is { Count: > 0 } || host.PublishAllPorts)
-            throw new EngineException("--publish: conman has no networks yet, and so no ports to publish: --network host shares the host's");
-        if (host.ExtraHosts?.Find(static h => h.EndsWith(":host-gateway", StringComparison.Ordinal)) is { } gateway)
-            throw new EngineException($"--add-host {gateway}: conman has no networks yet, and so no gateway");
-        foreach (var (name, endpoint) in networking?.EndpointsConfig ?? [])
+        var mode = NamespaceMode.ParseNetwork(host.NetworkMode);
+        if (mode.Kind != NamespaceKind.Network)
         {
-            if (endpoint is not { IPAMConfig: null, Aliases: null, Links: null, MacAddress: "", DriverOpts: null, GwPriority: 0 })
-                throw new EngineException($"network {name}: conman has no networks yet, and so no addresses or names in them");
+            if (mode.Kind != NamespaceKind.Host && host.ExtraHosts?.Find(static h => h.EndsWith(":host-gateway", StringComparison.Ordinal)) is { } gateway)
+                throw new EngineException($"--add-host {gateway}: a container with --network {host.NetworkMode} has no gateway");
+            return;
+        }
+        if (mode.Argument.StartsWith(Networking.CniContainer.Prefix, StringComparison.Ordinal))
+        {
+            CniNetwork.Find(mode.Argument[Networking.CniContainer.Prefix.Length..]);
+            if (networking?.EndpointsConfig?.GetValueOrDefault(mode.Argument) is { } asked && asked is not { IPAMConfig: null, Aliases: null, MacAddress: "" })
+                throw new EngineException($"--network {mode.Argument}: addresses and names in it are its plugins' to give");
+            return;
+        }
+        foreach (var (name, endpoint) in networking?.EndpointsConfig ?? new Dictionary<string, EndpointSettings> { [mode.Argument] = new() })
+        {
+            var network = name == NetworkRecord.DefaultName ? null : networks.Find(name);
+            if (network is null && endpoint.Aliases is { Count: > 0 })
+                throw new EngineException("network-scoped aliases are only supported for user-defined networks");
+            if (endpoint.IPAMConfig is { LinkLocalIPs: { Count: > 0 } links })
+                throw new EngineException($"--link-local-ip {links[0]}: a container's link-local addresses are the kernel's to choose");
+            if (endpoint.DriverOpts is { Count: > 0 } options)
+                throw new EngineException($"--network {name}: there is no driver option {options.Keys.First()} of a container's place in a network");
         }
     }
 

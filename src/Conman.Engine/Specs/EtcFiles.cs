@@ -62,7 +62,8 @@ internal static class EtcFiles
         foreach (var entry in inputs.Host.ExtraHosts ?? [])
         {
             var colon = entry.IndexOf(':');
-            text.Append(entry.AsSpan(colon + 1).Trim("[]")).Append('\t').Append(entry.AsSpan(0, colon)).Append('\n');
+            foreach (var address in entry.AsSpan(colon + 1) is not "host-gateway" ? [entry[(colon + 1)..].Trim('[', ']')] : network.Kind == NamespaceKind.Host ? ["127.0.0.1"] : inputs.Gateways)
+                text.Append(address).Append('\t').Append(entry.AsSpan(0, colon)).Append('\n');
         }
         foreach (var (address, names) in inputs.OwnAddresses)
             text.Append(address).Append('\t').Append(names).Append('\n');
@@ -74,7 +75,7 @@ internal static class EtcFiles
                 text.Append('.').Append(inputs.Config.Domainname).Append(' ').Append(hostname);
             text.Append('\n');
         }
-        return text.ToString();
+        return text.Append(inputs.HostsEnd).ToString();
     }
 
     // What is asked for outweighs the host's. A name server on a loopback address is the host's own, and not there in another network namespace.

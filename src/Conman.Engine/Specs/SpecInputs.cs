@@ -49,6 +49,12 @@ public sealed record SpecInputs
     /// <summary>Address and names of the container in its networks, for /etc/hosts.</summary>
     public IReadOnlyList<(string Address, string Names)> OwnAddresses { get; init; } = [];
 
+    /// <summary>What /etc/hosts ends with.</summary>
+    public string HostsEnd { get; init; } = "";
+
+    /// <summary>The host's addresses in its networks, for <c>--add-host NAME:host-gateway</c>.</summary>
+    public IReadOnlyList<string> Gateways { get; init; } = [];
+
     /// <summary>Name servers of its networks; null: the host's.</summary>
     public IReadOnlyList<string>? NameServers { get; init; }
 

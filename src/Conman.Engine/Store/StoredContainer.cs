@@ -47,4 +47,7 @@ public sealed partial class StoredContainer
     public ContainerConfig? Config { get; set; }
 
     public HostConfig? HostConfig { get; set; }
+
+    /// <summary>What is asked of the networks that it is in; null: of the one that <see cref="Settings.HostConfig.NetworkMode"/> names, nothing besides.</summary>
+    public NetworkingConfig? Networking { get; set; }
 }

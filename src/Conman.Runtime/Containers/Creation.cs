@@ -41,6 +41,9 @@ public sealed class CreateRequest
     /// <summary>Whose child the container's first process becomes; null: this process's.</summary>
     public Spawner? Spawner { get; init; }
 
+    /// <summary>Called with the first process once it has its namespaces; it goes on to the program only after that.</summary>
+    public Action<int>? Spawned { get; init; }
+
     /// <summary>Descriptors from 3 on that the program keeps.</summary>
     public int PreservedDescriptors { get; init; }
 
@@ -224,6 +227,9 @@ public sealed class Creation : IDisposable
             if (folder is not null && !_request.Rootless) // else there are no devices but the host's own, by their own rights
                 DeviceRules.Attach(_compiled.DeviceProgram, folder);
         }
+        var reborn = _compiled.Plan.Operations.Exists(static o => o is Plans.Sync { Point: Plans.SyncPoint.Reborn or Plans.SyncPoint.IdMaps });
+        if (!reborn)
+            _request.Spawned?.Invoke(_init.Process.Pid);
         if (resctrl is not null)
             ResourceControl.Enter(resctrl, _init.Process.Pid);
         if (_agent is not null)
@@ -307,6 +313,7 @@ public sealed class Creation : IDisposable
                 case Plans.SyncPoint.IdMaps:
                     WriteOomScore(); // while it is still the caller's to write
                     IdMaps.Write(_init.Process.Pid, Spec.Linux!.UidMappings!, Spec.Linux.GidMappings!);
+                    _request.Spawned?.Invoke(_init.Process.Pid);
                     break;
                 case Plans.SyncPoint.TimeOffsets:
                     IdMaps.WriteTimeOffsets(_init.Process.Pid, Spec.Linux!.TimeOffsets!);
@@ -319,6 +326,7 @@ public sealed class Creation : IDisposable
                     break;
                 case Plans.SyncPoint.Reborn:
                     IdMaps.RequireGiven(_init.Process.Pid, Spec.Linux!);
+                    _request.Spawned?.Invoke(_init.Process.Pid);
                     break;
                 case Plans.SyncPoint.NetDevices:
                     NetDevices.Move(Spec.Linux!.NetDevices!, _init.Process.Pid);

@@ -26,7 +26,7 @@ internal static class ContainerCommands
         () => [ContainerExec.Of(context)],
         () => LifeCommands.Of(context),
         () => OutputCommands.Of(context),
-        () => [ContainerUpdate.Of(context), TopCommand.Of(context), StatsCommand.Of(context)],
+        () => [ContainerUpdate.Of(context), TopCommand.Of(context), PortCommand.Of(context), StatsCommand.Of(context)],
         () => ContentCommands.Of(context));
 
     private static Command Exists(ManagerContext context) => new("exists", "CONTAINER", "Exit with 0 if a container exists, else with 1", [],

@@ -87,7 +87,7 @@ internal sealed class ContainerFilters
             case "volume":
                 return (c, _) => values.Exists(v => (c.Record?.Mounts ?? []).Exists(m => m.Name == v || m.Source == v || m.Destination == v));
             case "network":
-                return (c, _) => values.Contains(c.Record?.HostConfig?.NetworkMode ?? "");
+                return (c, _) => NetworkView.Names(c).Any(values.Contains);
             case "pod":
                 var pods = values.ConvertAll(v => Engine.Pods.PodStore.TryResolve(engine, v) ?? v);
                 return (c, _) => c.Record?.Pod is { } pod && pods.Contains(pod);

@@ -69,9 +69,9 @@ internal static class ContainerView
             ["LocalVolumes"] = (record?.OwnVolumes?.Count ?? 0).ToString(CultureInfo.InvariantCulture),
             ["Mounts"] = string.Join(',', mounts),
             ["Names"] = record?.Name ?? "",
-            ["Networks"] = record?.HostConfig?.NetworkMode ?? "",
+            ["Networks"] = string.Join(',', NetworkView.Names(container)),
             ["Pod"] = record?.Pod ?? "",
-            ["Ports"] = "",
+            ["Ports"] = NetworkView.PortColumn(container),
             ["RunningFor"] = Humane.Ago(created, now),
             ["State"] = Word(status),
             ["Status"] = Sentence(container, status, now),
@@ -135,7 +135,7 @@ internal static class ContainerView
         }
         shown["Mounts"] = Mounts(container);
         shown["Config"] = record?.Config is { } config ? Whole(config.WriteTo) : null;
-        shown["NetworkSettings"] = new JsonObject { ["SandboxKey"] = init is { } process ? $"/proc/{process.Pid}/ns/net" : "", ["Ports"] = new JsonObject(), ["Networks"] = new JsonObject() };
+        shown["NetworkSettings"] = NetworkView.Settings(container);
         if (record?.Pod is { } pod)
             shown["Pod"] = pod;
         return shown;

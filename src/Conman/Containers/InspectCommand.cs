@@ -17,12 +17,12 @@ internal static class InspectCommand
             new("format", "json or a Go template", "FORMAT", 'f'),
             PlatformOptions.Check,
             new("size", "of containers: what they wrote as well", Short: 's'),
-            .. type is null ? [new Option("type", "container, image or volume (default: the first that has the name)", "TYPE", 't')] : (Option[])[],
+            .. type is null ? [new Option("type", "container, image, network or volume (default: the first that has the name)", "TYPE", 't')] : (Option[])[],
         ],
         arguments =>
         {
             var wanted = type ?? arguments.Get("type");
-            if (wanted is not (null or "" or "all" or "container" or "image" or "volume"))
+            if (wanted is not (null or "" or "all" or "container" or "image" or "network" or "volume"))
                 throw new UsageException($"--type: \"{wanted}\" cannot be inspected");
             var shown = new List<JsonObject>();
             var missing = new List<string>();
@@ -59,6 +59,8 @@ internal static class InspectCommand
             PlatformOptions.MustFit(arguments, image.Record);
             return ImageView.Inspect(engine.Images, image);
         }
+        if (type is null or "network" && NetworkCommands.TryInspect(engine, word) is { } network)
+            return network;
         return type is null or "volume" ? VolumeCommands.TryInspect(engine, word) : null;
     }
 }

@@ -3,6 +3,7 @@
 using Conman.Engine;
 using Conman.Engine.Life;
 using Conman.Engine.Monitoring;
+using Conman.Engine.Networking;
 
 namespace Conman;
 
@@ -18,6 +19,11 @@ internal static class InternalCommands
             if (args[0] == MonitorSettings.HealthWord)
             {
                 HealthCheck.Run(engine, id);
+                return 0;
+            }
+            if (args[0] == RulesKeeper.Word)
+            {
+                RulesKeeper.Run(engine, id);
                 return 0;
             }
             int? delay;

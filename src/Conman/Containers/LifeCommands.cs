@@ -3,6 +3,7 @@
 using Conman.CommandLine;
 using Conman.Engine;
 using Conman.Engine.Life;
+using Conman.Engine.Networking;
 using Conman.Engine.Pods;
 using Conman.Engine.Store;
 using Conman.Formatting;
@@ -168,6 +169,7 @@ internal static class LifeCommands
             using var container = context.Engine.Containers.OpenLocked(arguments.Words[0]);
             var before = container.Record?.Name;
             context.Engine.Containers.Rename(container, arguments.Words[1].TrimStart('/'));
+            Members.Renamed(context.Engine, container);
             context.Engine.Tell(container, "rename", ("oldName", "/" + before));
             return 0;
         }) { Count = (2, 2) };

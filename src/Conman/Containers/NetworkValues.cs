@@ -76,7 +76,8 @@ internal static class NetworkValues
         return (network ?? throw new UsageException($"--network {text}: name is missing"), settings);
     }
 
-    private static void Set(EndpointSettings settings, string name, string value, string within)
+    /// <summary>Reads one field of a container's place in a network.</summary>
+    public static void Set(EndpointSettings settings, string name, string value, string within)
     {
         switch (name)
         {

@@ -143,7 +143,6 @@ internal static class RunCommand
     private static Container Make(ManagerContext context, RunOptions options)
     {
         var (config, client) = (options.Config, options.Client);
-        SettingsRules.RefuseNetworks(options.Host, options.Networking);
         if (client.CidFile is { } path && Files.Exists(path))
             throw new EngineException($"container ID file found, make sure the other container isn't running or delete {path}");
         var request = new Engine.Life.CreateRequest
@@ -153,6 +152,7 @@ internal static class RunCommand
             Config = config,
             HostConfig = options.Host,
             Pod = client.Pod is { } pod ? PodOf(context, pod, options.Host) : null,
+            Networking = options.Networking,
         };
         if (client.Pull == "always" && !client.Rootfs)
             RegistryCommands.PullFor(context, config.Image, client.Platform, client.Quiet);
@@ -177,7 +177,7 @@ internal static class RunCommand
     private static string PodOf(ManagerContext context, string text, HostConfig host)
     {
         var pod = text.StartsWith("new:", StringComparison.Ordinal)
-            ? PodStore.Create(context.Engine, new PodRequest(text[4..], new ContainerConfig(), new HostConfig(), [.. PodStore.DefaultShares]))
+            ? PodStore.Create(context.Engine, new PodRequest(text[4..], new ContainerConfig(), new HostConfig(), [.. PodStore.DefaultShares], null))
             : PodStore.Resolve(context.Engine, text);
         PodStore.Join(context.Engine, pod, host);
         return pod;
@@ -200,7 +200,7 @@ internal static class RunCommand
         {
             throw new StartException(e.Message, 125, e);
         }
-        catch (Exception e) when (e is RuntimeException or LinuxException or Images.ImageException)
+        catch (Exception e) when (e is RuntimeException or LinuxException or Images.ImageException or Network.NetworkException)
         {
             throw new StartException(e.Message, 125, e);
         }

@@ -23,7 +23,7 @@ internal static class Targets
                 if (print)
                     Output.Write(word + "\n");
             }
-            catch (Exception e) when (e is EngineException or RuntimeException or LinuxException or ImageException)
+            catch (Exception e) when (e is EngineException or RuntimeException or LinuxException or ImageException or Network.NetworkException)
             {
                 Output.Error($"conman: {e.Message}");
                 code = 1;

@@ -52,14 +52,13 @@ internal static class PodCommands
         {
             var engine = context.Engine;
             var options = RunOptions.ParsePod(arguments);
-            SettingsRules.RefuseNetworks(options.Host, options.Networking);
             var name = options.Client.Name ?? (arguments.Words.Count > 0 ? arguments.Words[0] : null);
             if (arguments.Get("pod-id-file") is { } taken && Files.Exists(taken))
                 throw new EngineException($"pod ID file found, make sure the other pod isn't there or delete {taken}");
             if (arguments.Has("replace") && name is not null && PodStore.TryResolve(engine, name) is { } old)
                 RemoveAll(engine, old, force: true);
             List<string> shares = arguments.Get("share") is not { } given ? [.. PodStore.DefaultShares] : given is "none" or "" ? [] : [.. given.Split(',')];
-            var id = PodStore.Create(engine, new PodRequest(name, options.Config, options.Host, shares));
+            var id = PodStore.Create(engine, new PodRequest(name, options.Config, options.Host, shares, options.Networking));
             if (arguments.Get("pod-id-file") is { } file)
                 Files.Publish(Files.CurrentDirectory, Path.GetFullPath(file), Encoding.UTF8.GetBytes(id), 0x1a4 /* 0644 */);
             Output.Write(id + "\n");

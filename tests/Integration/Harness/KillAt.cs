@@ -37,8 +37,9 @@ public sealed class KillAt
     /// <summary>Runs a command and kills someone.</summary>
     /// <param name="who">own, child or parent: see killat.c.</param>
     /// <param name="where">N, NAME:K or list.</param>
-    public static KillAt Run(Runtime runtime, string who, string where, string[][] setup, string[] command, string[][] cleanup) =>
-        new(runtime.StartProgram(Tool.Value, CheckpointTests.Plain, Words(who, where, setup, command, cleanup)).Wait(TimeSpan.FromMinutes(2)));
+    /// <param name="network">The network namespace in which all of it happens; null: that of the tests.</param>
+    public static KillAt Run(Runtime runtime, string who, string where, string[][] setup, string[] command, string[][] cleanup, TestNetwork? network = null) =>
+        new(runtime.StartProgram(Tool.Value, CheckpointTests.Plain with { Network = network }, Words(who, where, setup, command, cleanup)).Wait(TimeSpan.FromMinutes(2)));
 
     /// <summary>As an ordinary user, who traces what is his own.</summary>
     /// <param name="folder">Where he can reach the tool.</param>

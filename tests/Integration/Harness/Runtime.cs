@@ -22,6 +22,9 @@ public sealed record Options
 
     public string? WorkingFolder { get; init; }
 
+    /// <summary>The network namespace that it runs in; null: that of the tests.</summary>
+    public TestNetwork? Network { get; init; }
+
     public Dictionary<string, string> Environment { get; init; } = [];
 }
 
@@ -87,6 +90,8 @@ public sealed class Runtime : IDisposable
     /// <summary>Starts another program as <see cref="Start"/> starts the runtime.</summary>
     public Result StartProgram(string program, Options options, params string[] arguments)
     {
+        if (options.Network is not null)
+            (program, arguments) = ("nsenter", ["--net=" + options.Network.Path, program, .. arguments]);
         string name = $"{_files}/{++_count}";
         string input = "/dev/null";
         if (options.Input is not null)

@@ -32,13 +32,13 @@ public class KillTests : ManagerTest
     {
         var (setup, command) = Words(victim);
         string[][] cleanup = [Line("rm", "--force", "--all", "--volumes"), Line("system", "recover"), Line("image", "prune", "--force")];
-        int calls = KillAt.Run(Runtime, "own", "list", setup, command, cleanup).Lines.Length;
+        int calls = KillAt.Run(Runtime, "own", "list", setup, command, cleanup, Network).Lines.Length;
         Assert.InRange(calls, 20, 5000);
         int step = Soak ? 1 : Math.Max(1, calls / 16);
         List<string> failures = [];
         for (int call = 1; call <= calls; call += step)
         {
-            KillAt kill = KillAt.Run(Runtime, "own", call.ToString(CultureInfo.InvariantCulture), setup, command, cleanup);
+            KillAt kill = KillAt.Run(Runtime, "own", call.ToString(CultureInfo.InvariantCulture), setup, command, cleanup, Network);
             string[] faults = [.. kill.Faults, .. Left()];
             if (faults.Length > 0)
                 failures.Add($"{call}: {kill.Killed}\n    {string.Join("\n    ", faults.Concat(kill.Errors))}");
@@ -95,7 +95,7 @@ public class KillTests : ManagerTest
 
     private (string[][] Setup, string[] Command) Words(Victim victim)
     {
-        string[] make = ["--name", "victim", "--cgroup-parent", "/conman-test", "--volume", "/data", Image, "sleep", "1000"];
+        string[] make = ["--name", "victim", "--cgroup-parent", "/conman-test", "--volume", "/data", "--publish", "8080:80", "--publish", "9000-9010:9000-9010/udp", Image, "sleep", "1000"];
         string[] run = Line(["run", "--detach", .. make]), create = Line(["create", .. make]);
         return victim switch
         {
@@ -117,9 +117,8 @@ public class KillTests : ManagerTest
 
     private string[] Line(params string[] words) => [Conman, "--root", Root, "--runroot", RunRoot, .. words];
 
-    private IEnumerable<string> Left() =>
-        ((string[])[Root + "/containers", Root + "/names", Root + "/volumes", RunRoot + "/containers", RunRoot + "/oci"])
+    private IEnumerable<string> Left() => LeftOfNetworks().Concat(((string[])[Root + "/containers", Root + "/names", Root + "/volumes", RunRoot + "/containers", RunRoot + "/oci"])
         .Where(Directory.Exists).SelectMany(Directory.GetFileSystemEntries)
         .Concat(Directory.GetDirectories(Root + "/layers", ".*")).Concat(Directory.GetFiles(Root + "/leases")).Where(e => !e.EndsWith("@filters", StringComparison.Ordinal)).Concat(
-            Leftovers.Hierarchies.Where(h => Directory.Exists(h + "/conman-test")).SelectMany(h => Directory.GetDirectories(h + "/conman-test")).Where(d => Path.GetFileName(d).StartsWith("conman-", StringComparison.Ordinal)));
+            Leftovers.Hierarchies.Where(h => Directory.Exists(h + "/conman-test")).SelectMany(h => Directory.GetDirectories(h + "/conman-test")).Where(d => Path.GetFileName(d).StartsWith("conman-", StringComparison.Ordinal))));
 }

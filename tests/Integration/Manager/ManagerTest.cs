@@ -26,6 +26,9 @@ public abstract class ManagerTest : ContainerTest
     /// <summary>The binary by its own name.</summary>
     protected static string Conman { get; } = Path.Combine(Runtime.RepositoryRoot(), "out/conman");
 
+    /// <summary>The network of the host that the commands run on.</summary>
+    protected virtual TestNetwork Network => TestNetwork.Shared.Value;
+
     protected string Root => _folder + "/lib";
 
     protected string RunRoot => _folder + "/run";
@@ -36,7 +39,7 @@ public abstract class ManagerTest : ContainerTest
     protected Result Run(Options options, params string[] arguments) => Start(options, arguments).Wait();
 
     protected Result Start(Options options, params string[] arguments) =>
-        Runtime.StartProgram(Conman, options, ["--root", Root, "--runroot", RunRoot, .. arguments]);
+        Runtime.StartProgram(Conman, options with { Network = options.Network ?? Network }, ["--root", Root, "--runroot", RunRoot, .. arguments]);
 
     /// <summary>Runs a container in the background; its id.</summary>
     protected string RunDetached(params string[] arguments) => Run(["run", "--detach", "--cgroup-parent", "/conman-test", .. arguments]).Succeeded().Output.Trim();
@@ -51,6 +54,15 @@ public abstract class ManagerTest : ContainerTest
         foreach (string folder in (string[])[Root + "/containers", Root + "/names", RunRoot + "/containers", RunRoot + "/oci"])
             Assert.Empty(Directory.Exists(folder) ? Directory.GetFileSystemEntries(folder).Where(e => !e.EndsWith("@filters", StringComparison.Ordinal)) : []);
         AssertNothingLeft();
+    }
+
+    /// <summary>Leases, devices and published ports that no container has. Devices take the kernel a moment.</summary>
+    protected IEnumerable<string> LeftOfNetworks()
+    {
+        string[] leases = Directory.Exists(RunRoot + "/networks") ? [.. Directory.GetDirectories(RunRoot + "/networks").SelectMany(Directory.GetFileSystemEntries)] : [];
+        string[] devices = [];
+        Wait.Until(() => (devices = [.. Network.Shell("ip -o link show type veth").Split('\n').Where(l => l.Contains(": cm", StringComparison.Ordinal))]).Length == 0 || leases.Length > 0, "the devices of containers");
+        return [.. leases, .. devices, .. Network.Shell("nft list ruleset").Split('\n').Where(l => l.Contains("comment", StringComparison.Ordinal))];
     }
 
     protected override void CleanUp()
