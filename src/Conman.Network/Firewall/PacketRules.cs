@@ -176,6 +176,8 @@ internal sealed class PacketRules : IDisposable
 
         // Back to where it came from, through the host: the answer must come this way too.
         batch.AddRule(Postrouting, static e => e.Translated().InAndOut(Own).Masquerade());
+        // Where the host filters bridged packets (bridge-nf-call-iptables) they come here without the device that they came in by.
+        batch.AddRule(Postrouting, static e => e.Translated().Meta(NFT_META_IIFNAME).Is(Name("")).Out(Bridges).Masquerade());
         batch.AddRule(Postrouting, static e => e.In(Outward).Out(Bridges, not: true).Masquerade());
         batch.AddRule(Postrouting, static e => e.Family(NFPROTO_IPV4).Payload(NFT_PAYLOAD_NETWORK_HEADER, 12, 1).Is([127]).Out(Bridges).Masquerade());
 
