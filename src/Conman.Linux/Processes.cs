@@ -285,6 +285,21 @@ public static unsafe class Processes
         }
     }
 
+    /// <summary>The capabilities that this process can give to another (its bounding set), as bits.</summary>
+    public static ulong BoundingCapabilities
+    {
+        get
+        {
+            var bits = 0ul;
+            for (var capability = 0; capability < 64; capability++)
+            {
+                if (Native.syscall(SyscallNumbers.prctl, 23 /* PR_CAPBSET_READ */, capability, 0, 0, 0, 0) == 1)
+                    bits |= 1ul << capability;
+            }
+            return bits;
+        }
+    }
+
     /// <summary>This boot's own random name (random(4)); empty where procfs does not tell.</summary>
     public static string BootId
     {

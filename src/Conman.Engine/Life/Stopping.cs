@@ -55,16 +55,29 @@ public static class Stopping
                 using var process = Processes.TryOpen(init.Pid, init.StartTime);
                 if (process is not null && !Waiting.Readable(process, seconds is { } limit and >= 0 ? (int)Math.Min(limit * 1000L, int.MaxValue) : -1))
                 {
-                    using var runtime = OciContainer.TryOpen(engine.RuntimeRoot, id);
-                    if (runtime is not null)
-                        runtime.SignalAll(Signals.SIGKILL);
-                    else
-                        Processes.TrySignal(process, Signals.SIGKILL);
+                    Kill(engine, id, process);
                     Waiting.Readable(process, -1);
                 }
             }
         }
         AwaitSettled(engine, id);
+    }
+
+    /// <summary>Kills every process of a container, and does not wait for their end.</summary>
+    public static void Kill(ContainerEngine engine, Container container)
+    {
+        using var process = container.Init is { } init ? Processes.TryOpen(init.Pid, init.StartTime) : null;
+        if (process is not null)
+            Kill(engine, container.Id, process);
+    }
+
+    private static void Kill(ContainerEngine engine, string id, FileDescriptor process)
+    {
+        using var runtime = OciContainer.TryOpen(engine.RuntimeRoot, id);
+        if (runtime is not null)
+            runtime.SignalAll(Signals.SIGKILL);
+        else
+            Processes.TrySignal(process, Signals.SIGKILL);
     }
 
     /// <summary>Waits until the end of a container is written down: by its monitor, or, if that was killed, here.</summary>

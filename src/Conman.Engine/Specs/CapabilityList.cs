@@ -1,5 +1,6 @@
 // Which capabilities a container has: the default ones, those that were added, without those that were dropped.
 
+using Conman.Linux;
 using Conman.Runtime.Plans;
 
 namespace Conman.Engine.Specs;
@@ -28,6 +29,8 @@ public static class CapabilityList
             : added == Every ? Every & ~dropped
             : dropped == Every ? added
             : (Default & ~dropped) | added;
+        if (privileged || added == Every)
+            set &= Processes.BoundingCapabilities; // "all" are those that there are to give: this process may run in a container itself
         var names = new List<string>();
         for (var number = 0; number < CapabilityNames.All.Count; number++)
         {

@@ -42,7 +42,10 @@ internal static class LifeCommands
             var code = Targets.Each(words, word =>
             {
                 using var container = engine.Containers.OpenLocked(word);
-                stopping[word] = (container, Stopping.Begin(engine, container, signal), Timeout(container, seconds));
+                var (ran, patience) = (Stopping.Begin(engine, container, signal), Timeout(container, seconds));
+                if (ran && patience == 0)
+                    Stopping.Kill(engine, container); // all of them before any is waited for
+                stopping[word] = (container, ran, patience);
             }, print: false);
             return Math.Max(code, Targets.Each(words.Where(stopping.ContainsKey), word =>
             {

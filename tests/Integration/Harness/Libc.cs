@@ -6,7 +6,7 @@ namespace Conman.Integration.Tests;
 internal static partial class Libc
 {
     public const int SIGHUP = 1, SIGINT = 2, SIGKILL = 9, SIGUSR1 = 10, SIGTERM = 15, SIGCONT = 18, SIGSTOP = 19;
-    public const ulong MS_RDONLY = 1, MS_BIND = 4096, MS_REC = 16384, MS_PRIVATE = 1 << 18, MS_SHARED = 1 << 20;
+    public const ulong MS_RDONLY = 1, MS_REMOUNT = 32, MS_BIND = 4096, MS_REC = 16384, MS_PRIVATE = 1 << 18, MS_SHARED = 1 << 20;
     public const int MNT_DETACH = 2;
 
     [LibraryImport("libc")] public static partial uint geteuid();
