@@ -342,7 +342,7 @@ public class NetworkTests : ManagerTest
     }
 
     private string AskFrom(string container, string address) =>
-        Run("exec", container, "sh", "-c", $"echo question | /usr/bin/socat -T 1 - {address}{(address.StartsWith("TCP", StringComparison.Ordinal) ? ",connect-timeout=1" : "")}").Output.TrimEnd('\n');
+        Run("exec", container, "sh", "-c", TestNetwork.Question(address)).Output.TrimEnd('\n');
 
     private Result RunImage(params string[] arguments) => Run(["run", "--cgroup-parent", "/conman-test", .. arguments]);
 
