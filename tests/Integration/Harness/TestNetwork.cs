@@ -45,11 +45,11 @@ public sealed class TestNetwork : IDisposable
     /// <summary>What a server answers; empty if there is none.</summary>
     /// <param name="address">As socat(1) has them: TCP:192.0.2.1:80.</param>
     public string Ask(string address) =>
-        Run("timeout 5 " + Question(address)).Output.TrimEnd('\n');
+        Run("timeout 10 " + Question(address)).Output.TrimEnd('\n');
 
-    /// <summary>The command that asks. Of TCP nothing is sent: a server that closes with something unread resets the connection, and its answer is lost. Of UDP the end is a silence.</summary>
+    /// <summary>The command that asks. Of TCP nothing is sent: a server that closes with something unread resets the connection, and its answer is lost. Of UDP the end is a silence, and a packet may be lost.</summary>
     public static string Question(string address) => address.StartsWith("TCP", StringComparison.Ordinal)
-        ? $"/usr/bin/socat -u -T 3 {address},connect-timeout=1 -" : $"sh -c 'echo question | /usr/bin/socat -t 2 -T 2 - {address}'";
+        ? $"/usr/bin/socat -u -T 3 {address},connect-timeout=1 -" : $"sh -c 'for try in 1 2 3; do answer=$(echo question | /usr/bin/socat -t 2 -T 2 - {address}); [ -z \"$answer\" ] || break; done; echo \"$answer\"'";
 
     /// <summary>Starts a server, which ends with the namespace's holder at the latest.</summary>
     public IDisposable Serve(string listen, string answer)
