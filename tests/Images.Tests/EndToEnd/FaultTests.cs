@@ -102,7 +102,7 @@ public sealed class FaultTests : CommandTest
                 Conman("load -q -i out");
             else
                 Conman(command);
-            Assert.Equal("layout\nout\noutput\nstore\ntrace\n", Shell("ls"));
+            Assert.Equal("layout\nout\noutput\nrun\nstore\ntrace\n", Shell("ls"));
         });
         AssertSound("at the end");
     }
