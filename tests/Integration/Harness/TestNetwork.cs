@@ -13,8 +13,9 @@ public sealed class TestNetwork : IDisposable
 
     public TestNetwork()
     {
-        // Nothing but its standard input keeps it: that ends with this process, however it ends.
-        _holder = Process.Start(new ProcessStartInfo("unshare", ["--net", "sh", "-ec", "ip link set lo up; echo ready; exec cat"]) { RedirectStandardInput = true, RedirectStandardOutput = true })!;
+        // Nothing but its standard input keeps it: that ends with this process, however it ends. Addresses are of use at once: while the kernel
+        // looks whether another has them, for a second or two, it asks no neighbour for his.
+        _holder = Process.Start(new ProcessStartInfo("unshare", ["--net", "sh", "-ec", "ip link set lo up; echo 0 > /proc/sys/net/ipv6/conf/default/accept_dad; echo ready; exec cat"]) { RedirectStandardInput = true, RedirectStandardOutput = true })!;
         Assert.Equal("ready", _holder.StandardOutput.ReadLine());
     }
 
@@ -47,9 +48,9 @@ public sealed class TestNetwork : IDisposable
     public string Ask(string address) =>
         Run("timeout 10 " + Question(address)).Output.TrimEnd('\n');
 
-    /// <summary>The command that asks. Of TCP nothing is sent: a server that closes with something unread resets the connection, and its answer is lost. Of UDP the end is a silence, and a packet may be lost.</summary>
+    /// <summary>The command that asks. Of TCP nothing is sent: a server that closes with something unread resets the connection, and its answer is lost; the first packet over IPv6 is sent again after a second. Of UDP the end is a silence, and a packet may be lost.</summary>
     public static string Question(string address) => address.StartsWith("TCP", StringComparison.Ordinal)
-        ? $"/usr/bin/socat -u -T 3 {address},connect-timeout=1 -" : $"sh -c 'for try in 1 2 3; do answer=$(echo question | /usr/bin/socat -t 2 -T 2 - {address}); [ -z \"$answer\" ] || break; done; echo \"$answer\"'";
+        ? $"/usr/bin/socat -u -T 3 {address},connect-timeout=3 -" : $"sh -c 'for try in 1 2 3; do answer=$(echo question | /usr/bin/socat -t 2 -T 2 - {address}); [ -z \"$answer\" ] || break; done; echo \"$answer\"'";
 
     /// <summary>Starts a server, which ends with the namespace's holder at the latest.</summary>
     public IDisposable Serve(string listen, string answer)

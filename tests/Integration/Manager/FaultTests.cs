@@ -135,12 +135,15 @@ public class FaultTests : ManagerTest
 
         void Kill(string name)
         {
+            string id = Inspect(name, "{{.Id}}");
             foreach (string process in Inspect(name, "{{.State.MonitorPid}} {{.State.Pid}}").Split(' '))
             {
                 int pid = int.Parse(process, CultureInfo.InvariantCulture);
                 _ = Libc.kill(pid, Libc.SIGKILL);
                 Wait.ForExit(pid);
             }
+            foreach (string cgroup in Directory.GetDirectories("/sys/fs/cgroup", "conman-" + id, SearchOption.AllDirectories))
+                Directory.Delete(cgroup); // a reset leaves none
         }
     }
 
