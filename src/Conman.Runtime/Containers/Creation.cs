@@ -229,7 +229,7 @@ public sealed class Creation : IDisposable
         }
         var reborn = _compiled.Plan.Operations.Exists(static o => o is Plans.Sync { Point: Plans.SyncPoint.Reborn or Plans.SyncPoint.IdMaps });
         if (!reborn)
-            _request.Spawned?.Invoke(_init.Process.Pid);
+            Announce(_init);
         if (resctrl is not null)
             ResourceControl.Enter(resctrl, _init.Process.Pid);
         if (_agent is not null)
@@ -243,6 +243,20 @@ public sealed class Creation : IDisposable
         Record(cgroup);
         if (!_request.AwaitStart && !_init.GoAndFinish())
             throw new RuntimeException(Killed);
+    }
+
+    // The process works on its plan meanwhile. If it has failed and ended, what it says is the cause, and not that it could not be found any more.
+    private void Announce(InitProcess init)
+    {
+        try
+        {
+            _request.Spawned?.Invoke(init.Process.Pid);
+        }
+        catch (Exception) when (Waiting.Readable(init.Process.Descriptor, 0))
+        {
+            init.Advance();
+            throw;
+        }
     }
 
     private ContainerCgroup? LocateCgroup()

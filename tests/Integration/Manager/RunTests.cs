@@ -57,6 +57,17 @@ public class RunTests : ManagerTest
     }
 
     [SkippableFact]
+    public void A_program_that_cannot_be_run_is_the_error_though_its_network_came_too_late()
+    {
+        Skip.IfNot(File.Exists("/usr/bin/strace"), "no strace");
+        // Its first process has ended long before this one, slowed down, looks for it.
+        Runtime.StartProgram("strace", new Options { Network = Network },
+            ["-qq", "-o", "/dev/null", "-e", "trace=openat", "-e", "inject=openat:delay_enter=5000", Conman, "--root", Root, "--runroot", RunRoot, "run", "--rm", "--cgroup-parent", "/conman-test", Image, "/etc/passwd"])
+            .ExitedWith(126).FailedWith("permission denied");
+        AssertNoContainers();
+    }
+
+    [SkippableFact]
     public void What_it_writes_lasts_from_one_start_to_the_next()
     {
         RunDetached("--name", "keeper", Image, "sh", "-c", "cat /var/count 2>/dev/null; echo x >> /var/count");
