@@ -306,7 +306,7 @@ public class CopyTests : ManagerTest
 
     private string Words(params string[] words) => string.Join(' ', ((string[])[Conman, "--root", Root, "--runroot", RunRoot, .. words]).Select(w => $"'{w}'"));
 
-    private Result Shell(string script, string? folder = null) => Runtime.StartProgram("/bin/bash", new Options { WorkingFolder = folder ?? Here }, "-o", "pipefail", "-c", script).Wait();
+    private Result Shell(string script, string? folder = null) => Runtime.StartProgram("/bin/bash", new Options { WorkingFolder = folder ?? Here, Network = Network }, "-o", "pipefail", "-c", script).Wait();
 
     private void AssertNoMounts() => Assert.DoesNotContain(Root, File.ReadAllText("/proc/self/mountinfo"), StringComparison.Ordinal);
 }

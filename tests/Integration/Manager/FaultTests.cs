@@ -48,7 +48,7 @@ public class FaultTests : ManagerTest
                 string filler = disk + "/filler";
                 if (what == "size")
                 {
-                    Runtime.StartProgram("sh", new Options(), "-c", $"cat /dev/zero > {filler}; truncate -s -{step * 4096} {filler}").Wait();
+                    Runtime.StartProgram("sh", new Options { Network = Network }, "-c", $"cat /dev/zero > {filler}; truncate -s -{step * 4096} {filler}").Wait();
                 }
                 Result create = Run("--root", disk + "/lib", "create", "--volume", "/data", Image);
                 if (create.ExitCode != 0)
@@ -78,7 +78,7 @@ public class FaultTests : ManagerTest
         for (int files = 4; files <= 64; files += Soak ? 1 : 4)
         {
             string line = $"ulimit -n {files}; exec '{Conman}' --root {Root} --runroot {RunRoot} run --rm --cgroup-parent /conman-test {Image} true";
-            Result run = Runtime.StartProgram("sh", new Options(), "-c", line).Wait();
+            Result run = Runtime.StartProgram("sh", new Options { Network = Network }, "-c", line).Wait();
             failures += run.ExitCode == 0 ? 0 : 1;
             Run("rm", "--force", "--all").Succeeded();
             AssertNoContainers();
@@ -96,7 +96,7 @@ public class FaultTests : ManagerTest
         {
             foreach (string[] command in (string[][])[["run", "--detach", "--name", "victim", "--volume", "/data", "--cgroup-parent", "/conman-test", Image, "sleep", "1000"], ["rm", "--force", "victim"]])
             {
-                Runtime.StartProgram("strace", new Options(), ["-qq", "-o", "/dev/null", "-e", "trace=" + call, "-e", $"inject={call}:error={error}:when={at}", Conman, "--root", Root, "--runroot", RunRoot, .. command]).Wait();
+                Runtime.StartProgram("strace", new Options { Network = Network }, ["-qq", "-o", "/dev/null", "-e", "trace=" + call, "-e", $"inject={call}:error={error}:when={at}", Conman, "--root", Root, "--runroot", RunRoot, .. command]).Wait();
                 Run("ps", "--all").Succeeded();
             }
             Run("rm", "--force", "--all", "--volumes").Succeeded();
@@ -249,11 +249,11 @@ public class FaultTests : ManagerTest
     public void E10_a_lock_goes_with_its_holder()
     {
         string id = RunDetached("--name", "one", Image, "sleep", "1000");
-        Result holder = Runtime.StartProgram("flock", new Options(), $"{Root}/containers/{id}", "sh", "-c", "echo held; exec sleep 1000");
+        Result holder = Runtime.StartProgram("flock", new Options { Network = Network }, $"{Root}/containers/{id}", "sh", "-c", "echo held; exec sleep 1000");
         holder.WaitForOutput("held");
         Result stop = Start(new Options(), "rm", "--force", "one");
         Assert.True(stop.Running);
-        Runtime.StartProgram("pkill", new Options(), "-9", "-P", holder.Pid.ToString(CultureInfo.InvariantCulture)).Wait();
+        Runtime.StartProgram("pkill", new Options { Network = Network }, "-9", "-P", holder.Pid.ToString(CultureInfo.InvariantCulture)).Wait();
         _ = Libc.kill(holder.Pid, Libc.SIGKILL);
         stop.Wait().Succeeded();
         AssertNoContainers();

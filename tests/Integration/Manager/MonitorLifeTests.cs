@@ -14,7 +14,7 @@ public class MonitorLifeTests : ManagerTest
         try
         {
             string line = $"echo $$ > {unit}/cgroup.procs; '{Conman}' --root {Root} --runroot {RunRoot} run -d --name one --cgroup-parent /conman-test {Image} sh -c 'while [ ! -e /go ]; do sleep 0.1; done; exit 5'; exec sleep 1000";
-            Result caller = Runtime.StartProgram("sh", new Options(), "-c", line);
+            Result caller = Runtime.StartProgram("sh", new Options { Network = Network }, "-c", line);
             Wait.Until(() => caller.Lines.Length == 1, "its id");
             File.WriteAllText(unit + "/cgroup.kill", "1"); // as KillMode=control-group does
             Assert.Equal(137, caller.ExitCode);
@@ -36,7 +36,7 @@ public class MonitorLifeTests : ManagerTest
     public void The_end_of_the_callers_session_and_terminal_is_not_the_containers()
     {
         string line = $"'{Conman}' --root {Root} --runroot {RunRoot} run --name one --cgroup-parent /conman-test {Image} sh -c 'echo ready; while [ ! -e /go ]; do sleep 0.1; done; exit 5'";
-        Result terminal = Runtime.StartProgram("script", new Options { InputPipe = true }, "-q", "-e", "-c", line, "/dev/null");
+        Result terminal = Runtime.StartProgram("script", new Options { InputPipe = true, Network = Network }, "-q", "-e", "-c", line, "/dev/null");
         terminal.WaitForOutput("ready");
         _ = Libc.kill(terminal.Pid, Libc.SIGKILL); // the terminal is gone: SIGHUP to its session
         terminal.Wait();
@@ -51,7 +51,7 @@ public class MonitorLifeTests : ManagerTest
         string line = $"'{Conman}' --root {Root} --runroot {RunRoot} attach one";
         foreach (int client in (int[])[1, 2])
         {
-            Result terminal = Runtime.StartProgram("script", new Options { InputPipe = true }, "-q", "-e", "-c", line, "/dev/null");
+            Result terminal = Runtime.StartProgram("script", new Options { InputPipe = true, Network = Network }, "-q", "-e", "-c", line, "/dev/null");
             Wait.Until(() => terminal.Lines.Length > 1, $"output for client {client}");
             _ = Libc.kill(terminal.Pid, Libc.SIGKILL);
             terminal.Wait();
@@ -90,6 +90,6 @@ public class MonitorLifeTests : ManagerTest
             of 6
             of 3
             """;
-        Runtime.StartProgram("unshare", new Options(), "--mount", "--propagation", "private", "sh", "-ec", script).Wait().Printed("to the journal", "in trouble");
+        Runtime.StartProgram("unshare", new Options { Network = Network }, "--mount", "--propagation", "private", "sh", "-ec", script).Wait().Printed("to the journal", "in trouble");
     }
 }
