@@ -24,26 +24,7 @@ internal static class InspectCommand
             var wanted = type ?? arguments.Get("type");
             if (wanted is not (null or "" or "all" or "container" or "image" or "network" or "volume"))
                 throw new UsageException($"--type: \"{wanted}\" cannot be inspected");
-            var shown = new List<JsonObject>();
-            var missing = new List<string>();
-            foreach (var word in arguments.Words)
-            {
-                if (Find(context.Engine, word, wanted is "" or "all" ? null : wanted, arguments) is { } found)
-                    shown.Add(found);
-                else
-                    missing.Add(word);
-            }
-            if (arguments.Get("format") is { } format and not "json")
-            {
-                var template = GoTemplate.Parse(format);
-                foreach (var one in shown)
-                    Output.Write(template.Execute(one) + "\n");
-            }
-            else
-            {
-                Output.Write(Json.Indented(new JsonArray([.. shown])) + "\n");
-            }
-            return missing.Count == 0 ? 0 : throw new NotFoundException($"no such {wanted ?? "object"}: {string.Join(", ", missing)}");
+            return Inspected.Show(arguments.Words, word => Find(context.Engine, word, wanted is "" or "all" ? null : wanted, arguments), arguments.Get("format"), words => $"no such {wanted ?? "object"}: {words}");
         }) { Count = (1, int.MaxValue) };
 
     private static JsonObject? Find(ContainerEngine engine, string word, string? type, Arguments arguments)

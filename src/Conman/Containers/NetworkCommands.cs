@@ -152,29 +152,7 @@ internal static class NetworkCommands
 
     private static Command Inspect(ManagerContext context) => new("inspect", "NETWORK...", "Show everything that is known of networks",
         [new("format", "json or a Go template", "FORMAT", 'f'), new("verbose", "as without it: it is for clusters", Short: 'v')],
-        arguments =>
-        {
-            var shown = new JsonArray();
-            var missing = new List<string>();
-            foreach (var word in arguments.Words)
-            {
-                if (TryInspect(context.Engine, word) is { } one)
-                    shown.Add((JsonNode)one);
-                else
-                    missing.Add(word);
-            }
-            if (arguments.Get("format") is { } format and not "json")
-            {
-                var template = GoTemplate.Parse(format);
-                foreach (var one in shown)
-                    Output.Write(template.Execute((JsonObject)one!) + "\n");
-            }
-            else
-            {
-                Output.Write(Json.Indented(shown) + "\n");
-            }
-            return missing.Count == 0 ? 0 : throw new NotFoundException($"network {string.Join(", ", missing)} not found");
-        }) { Count = (1, int.MaxValue) };
+        arguments => Inspected.Show(arguments.Words, word => TryInspect(context.Engine, word), arguments.Get("format"), words => $"network {words} not found")) { Count = (1, int.MaxValue) };
 
     private static Command Remove(ManagerContext context, string name) => new(name, "NETWORK...", "Remove networks that no running container is in",
         [new("force", "one that is not there is no error", Short: 'f')],

@@ -82,10 +82,10 @@ internal static class SecretCommands
         arguments =>
         {
             var store = context.Engine.Secrets;
-            var shown = new JsonArray();
-            foreach (var word in arguments.Words)
+            return Inspected.Show(arguments.Words, word =>
             {
-                var (name, record) = store.TryFind(word) ?? throw new NotFoundException($"no such secret: {word}");
+                if (store.TryFind(word) is not var (name, record))
+                    return null;
                 var labels = new JsonObject();
                 foreach (var (key, value) in record.Labels ?? [])
                     labels[key] = value;
@@ -96,19 +96,8 @@ internal static class SecretCommands
                 };
                 if (arguments.Has("showsecret"))
                     one["SecretData"] = Encoding.UTF8.GetString(store.Read(name));
-                shown.Add((JsonNode)one);
-            }
-            if (arguments.Get("format") is { } format and not "json")
-            {
-                var template = GoTemplate.Parse(format);
-                foreach (var one in shown)
-                    Output.Write(template.Execute((JsonObject)one!) + "\n");
-            }
-            else
-            {
-                Output.Write(Json.Indented(shown) + "\n");
-            }
-            return 0;
+                return one;
+            }, arguments.Get("format"), static words => "no such secret: " + words);
         }) { Count = (1, int.MaxValue) };
 
     private static Command Remove(ManagerContext context, string name) => new(name, "SECRET...", "Remove secrets; containers that have them keep them until they start again",

@@ -70,29 +70,7 @@ internal static class VolumeCommands
         }) { Count = (0, 0) };
 
     private static Command Inspect(ManagerContext context) => new("inspect", "VOLUME...", "Show everything that is known of volumes", [new("format", "json or a Go template", "FORMAT", 'f')],
-        arguments =>
-        {
-            var shown = new JsonArray();
-            var missing = new List<string>();
-            foreach (var word in arguments.Words)
-            {
-                if (TryInspect(context.Engine, word) is { } one)
-                    shown.Add((JsonNode)one);
-                else
-                    missing.Add(word);
-            }
-            if (arguments.Get("format") is { } format and not "json")
-            {
-                var template = GoTemplate.Parse(format);
-                foreach (var one in shown)
-                    Output.Write(template.Execute((JsonObject)one!) + "\n");
-            }
-            else
-            {
-                Output.Write(Json.Indented(shown) + "\n");
-            }
-            return missing.Count == 0 ? 0 : throw new NotFoundException($"no such volume: {string.Join(", ", missing)}");
-        }) { Count = (1, int.MaxValue) };
+        arguments => Inspected.Show(arguments.Words, word => TryInspect(context.Engine, word), arguments.Get("format"), words => "no such volume: " + words)) { Count = (1, int.MaxValue) };
 
     private static Command Remove(ManagerContext context, string name) => new(name, "VOLUME...", "Remove volumes that no container has",
         [new("force", "one that is not there is no error", Short: 'f')],

@@ -170,17 +170,7 @@ internal static class PodCommands
         arguments =>
         {
             var engine = context.Engine;
-            var shown = arguments.Words.ConvertAll(word => Describe(engine, PodStore.Resolve(engine, word)));
-            if (arguments.Get("format") is { } format and not "json")
-            {
-                var template = GoTemplate.Parse(format);
-                shown.ForEach(one => Output.Write(template.Execute(one) + "\n"));
-            }
-            else
-            {
-                Output.Write(Json.Indented(new JsonArray([.. shown])) + "\n");
-            }
-            return 0;
+            return Inspected.Show(arguments.Words, word => Describe(engine, PodStore.Resolve(engine, word)), arguments.Get("format"), static words => "no such pod: " + words);
         }) { Count = (1, int.MaxValue) };
 
     private static bool Passes(ContainerEngine engine, StoredContainer record, List<string> filters) => filters.TrueForAll(filter =>
