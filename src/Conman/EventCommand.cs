@@ -26,8 +26,8 @@ internal static class EventCommand
             var now = DateTimeOffset.UtcNow;
             var passes = Filter(context.Engine, arguments.All("filter"));
             var waits = !arguments.Has("no-stream") && (arguments.Get("stream") is null || arguments.Has("stream"));
-            var since = arguments.Get("since") is { } from ? Nanoseconds(ImageFilters.Until(from, now)) : waits && arguments.Get("until") is null ? Nanoseconds(now) : long.MinValue;
-            var until = arguments.Get("until") is { } to ? Nanoseconds(ImageFilters.Until(to, now)) : long.MaxValue;
+            var since = arguments.Get("since") is { } from ? Nanoseconds(ImageFilters.Until(from, now, "--since ")) : waits && arguments.Get("until") is null ? Nanoseconds(now) : long.MinValue;
+            var until = arguments.Get("until") is { } to ? Nanoseconds(ImageFilters.Until(to, now, "--until ")) : long.MaxValue;
             var print = Printer(arguments.Get("format"));
             using var reader = new EventReader(context.Engine.Events);
             if (waits)

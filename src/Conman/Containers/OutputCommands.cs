@@ -29,8 +29,8 @@ internal static class OutputCommands
             {
                 Tail = arguments.Get("tail") is not { } text || text == "all" ? -1
                     : long.TryParse(text, out var lines) ? lines : throw new UsageException($"--tail: {text} is not a number of lines"),
-                Since = arguments.Get("since") is { } since ? Nanoseconds(ImageFilters.Until(since, now)) : long.MinValue,
-                Until = arguments.Get("until") is { } until ? Nanoseconds(ImageFilters.Until(until, now)) : long.MaxValue,
+                Since = arguments.Get("since") is { } since ? Nanoseconds(ImageFilters.Until(since, now, "--since ")) : long.MinValue,
+                Until = arguments.Get("until") is { } until ? Nanoseconds(ImageFilters.Until(until, now, "--until ")) : long.MaxValue,
             };
             using var reader = new LogReader(MonitorSettings.FormatOf(record.HostConfig!.LogConfig), MonitorSettings.LogPath(container) ?? "", options);
             var printer = new LogPrinter(arguments.Has("timestamps"));

@@ -62,7 +62,7 @@ internal static class ImageFilters
     private static DateTimeOffset? Created(ImageStore store, string image) => ImageView.Time(ImageCommands.Find(store, image).Record.Created);
 
     // A time, a number of seconds since 1970, or how long ago: 24h, 1h30m, 7d.
-    internal static DateTimeOffset Until(string text, DateTimeOffset now)
+    internal static DateTimeOffset Until(string text, DateTimeOffset now, string asked = "--filter until=")
     {
         if (long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var seconds))
             return DateTimeOffset.FromUnixTimeSeconds(seconds);
@@ -78,12 +78,12 @@ internal static class ImageFilters
                 continue;
             }
             if (!double.TryParse(number, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var value))
-                throw Wrong(text);
-            span += c switch { 's' => TimeSpan.FromSeconds(value), 'm' => TimeSpan.FromMinutes(value), 'h' => TimeSpan.FromHours(value), 'd' => TimeSpan.FromDays(value), _ => throw Wrong(text) };
+                throw Wrong();
+            span += c switch { 's' => TimeSpan.FromSeconds(value), 'm' => TimeSpan.FromMinutes(value), 'h' => TimeSpan.FromHours(value), 'd' => TimeSpan.FromDays(value), _ => throw Wrong() };
             number = "";
         }
-        return number.Length == 0 && text.Length > 0 ? now - span : throw Wrong(text);
-    }
+        return number.Length == 0 && text.Length > 0 ? now - span : throw Wrong();
 
-    private static UsageException Wrong(string text) => new($"--filter until={text}: a time, seconds since 1970, or a duration such as 24h is expected");
+        UsageException Wrong() => new($"{asked}{text}: a time, seconds since 1970, or a duration such as 24h is expected");
+    }
 }

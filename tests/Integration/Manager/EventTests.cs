@@ -54,7 +54,8 @@ public class EventTests : ManagerTest
         Run("create", "--name", "one", Image).Succeeded();
         Assert.Equal("create one\n", Run("events", "--since", "1h", "--until", "0s", "--filter", "type=container", "--format", "{{.Action}} {{.Actor.Attributes.name}}").Succeeded().Output);
         Assert.Equal("", Run("events", "--since", "2h", "--until", "1h").Succeeded().Output);
-        Run("events", "--since", "yesterday").ExitedWith(125);
+        Run("events", "--since", "yesterday").ExitedWith(125).FailedWith("--since yesterday: a time");
+        Run("logs", "--until", "yesterday", "one").ExitedWith(125).FailedWith("--until yesterday: a time");
         Run("events", "--filter", "nosuch=1").ExitedWith(125).FailedWith("there is no such filter");
     }
 
